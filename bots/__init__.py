@@ -1,0 +1,1 @@
+"""The frontends of Skein, its command line and its playground. They translate; the core decides."""

@@ -1,0 +1,44 @@
+"""What a chat platform must offer: the `Frontend` protocol. Sinks show replies, see core/sink.py."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from core.conversation import Turn
+from core.sink import RecordReply, ReplySink
+
+__all__ = ["Frontend", "RecordReply", "ReplySink"]
+
+
+class Frontend(Protocol):
+    """A chat platform. It turns events into `Incoming` and turns into sinks; it decides nothing."""
+
+    name: str
+    """The platform's name, as in ThreadKey.platform."""
+
+    async def connect(self) -> str:
+        """Log in and say as whom, in words for the log. Nothing is received yet.
+
+        Raises TokenRefusedError when the platform refuses a token for good; everything that may
+        pass (no network, 5xx) is tried again with back-off until it works or this is cancelled.
+        """
+        ...
+
+    async def run(self) -> None:
+        """Receive events until `stop`, taking up lost connections again with back-off.
+
+        Raises TokenRefusedError when a token is revoked meanwhile.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Receive nothing more; `run` returns. Replies under way can still be delivered."""
+        ...
+
+    def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
+        """Build the sink that shows this turn's reply; `record` is called for each message made."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release the connections. Nothing can be delivered afterwards."""
+        ...

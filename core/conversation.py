@@ -1,0 +1,172 @@
+"""The values that everything else speaks of. `Message` and `Turn` are frozen; a conversation grows.
+
+The names `Conversation.system`, `add`, `Message.user`, `Message.ai`, `Message.system`, `messages`,
+`role` and `completion` follow LM Deluge's conversation guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadKey:
+    """Where a conversation lives. `thread` is empty where a whole channel or DM is one conversation."""
+
+    platform: str
+    workspace: str
+    channel: str
+    thread: str = ""
+
+    def __str__(self) -> str:
+        return "/".join((self.platform, self.workspace, self.channel, self.thread)).rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a message: the platform's id, and the name that people see."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation, as it goes to a model."""
+
+    role: Role
+    text: str
+    author: Author | None = None
+    sent_at: datetime | None = None
+    model: str | None = None
+
+    @classmethod
+    def user(cls, text: str, author: Author | None = None) -> Message:
+        """Make a person's message."""
+        return cls("user", text, author)
+
+    @classmethod
+    def ai(cls, text: str) -> Message:
+        """Make a model's message."""
+        return cls("assistant", text)
+
+    @classmethod
+    def system(cls, text: str) -> Message:
+        """Make a system prompt."""
+        return cls("system", text)
+
+    @property
+    def completion(self) -> str | None:
+        """The text, or None where there is none."""
+        return self.text or None
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The messages of one thread, oldest first. A system prompt, if any, stands first."""
+
+    messages: list[Message] = field(default_factory=list[Message])
+    key: ThreadKey | None = None
+    model: str | None = None
+    """The model that people chose for this thread; None is the installation's."""
+    system_prompt: str | None = None
+    """The system prompt that people set for this thread; None is the installation's."""
+
+    @classmethod
+    def system(cls, text: str) -> Conversation:
+        """Begin a conversation with a system prompt."""
+        return cls([Message.system(text)])
+
+    @classmethod
+    def user(cls, text: str) -> Conversation:
+        """Begin a conversation with a person's message."""
+        return cls([Message.user(text)])
+
+    def add(self, message: Message) -> Conversation:
+        """Append a message and return this conversation, so that calls can be chained."""
+        self.messages.append(message)
+        return self
+
+    def extend(self, messages: Iterable[Message]) -> Conversation:
+        """Append several messages and return this conversation."""
+        self.messages.extend(messages)
+        return self
+
+
+class TurnState(StrEnum):
+    """Where a turn stands. A turn is received by being recorded: what is on disk begins as `queued`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DELIVERING = "delivering"
+    DONE = "done"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the turn."""
+        return self not in (TurnState.QUEUED, TurnState.RUNNING, TurnState.DELIVERING)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message from a person, as a frontend hands it to the core.
+
+    `message_id` is unique within (platform, workspace, channel); `sent_at` is the platform's own time.
+    """
+
+    key: ThreadKey
+    message_id: str
+    author: Author
+    text: str
+    sent_at: datetime
+
+
+ReplyKind = Literal["message", "stream", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyMessage:
+    """One message on the platform that belongs to a reply.
+
+    `part` counts from 0. `stream` is a Slack stream that may still be open; `notice` is no answer.
+    """
+
+    part: int
+    message_id: str
+    kind: ReplyKind = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counts them; None where it did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message from a person and the one visible reply to it, as the journal has it."""
+
+    id: int
+    conversation_id: int
+    key: ThreadKey
+    message_id: str
+    author: Author
+    text: str
+    sent_at: datetime
+    state: TurnState
+    attempts: int = 0
+    reply_text: str | None = None
+    replies: tuple[ReplyMessage, ...] = ()
+    error: str | None = None

@@ -1,0 +1,132 @@
+"""Every setting, read once from the environment and `.env`. `.env.example` documents the same list."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import SettingsError
+
+DEFAULT_SYSTEM_PROMPT = (
+    "You are Skein, a helpful assistant in a team's chat. Answer concisely and in the language of the "
+    "question. Use Markdown where it helps. Say so when you do not know."
+)
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _slack_url(value: str) -> str:
+    return _http_url(value) + "/"
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """What an installation may choose. Field names are the variables' names in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: str = "sqlite:///skein.db"
+
+    model: str | None = None
+    models: Names = ()
+    system_prompt: str = DEFAULT_SYSTEM_PROMPT
+    max_new_tokens: int = Field(default=4096, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_context_tokens: int | None = Field(default=None, ge=500)
+
+    gemini_api_key: SecretStr | None = None
+    groq_api_key: SecretStr | None = None
+    openrouter_api_key: SecretStr | None = None
+    openai_api_key: SecretStr | None = None
+    openai_base_url: HttpUrl = "https://api.openai.com/v1"
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: HttpUrl = "https://api.anthropic.com"
+    ollama_base_url: HttpUrl = "http://localhost:11434"
+
+    max_requests_per_minute: int = Field(default=60, ge=1)
+    max_tokens_per_minute: int | None = Field(default=None, ge=1)
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    connect_timeout_seconds: float = Field(default=10, gt=0)
+    first_token_timeout_seconds: float = Field(default=60, gt=0)
+    token_timeout_seconds: float = Field(default=60, gt=0)
+    answer_timeout_seconds: float = Field(default=600, gt=0)
+    delivery_timeout_seconds: float = Field(default=120, gt=0)
+
+    slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_api_url: Annotated[str, AfterValidator(_slack_url)] = "https://slack.com/api/"
+
+    discord_bot_token: SecretStr | None = None
+    discord_api_url: HttpUrl = "https://discord.com/api/v10"
+    discord_channels: Names = ()
+
+    retention_days: int = Field(default=90, ge=0)
+    shutdown_seconds: float = Field(default=20, ge=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long an untouched conversation is kept; None keeps all."""
+        return timedelta(days=self.retention_days) if self.retention_days else None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value that is set, for keeping them out of the log."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+
+def load_settings(env_file: str | None = ".env", **overrides: object) -> Settings:
+    """Read the settings. Raises SettingsError, which names the variable and the mend."""
+    try:
+        return Settings(_env_file=env_file, **overrides)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    except ValidationError as error:
+        raise _settings_error(error.errors(include_input=False)[0]) from None
+    except UnicodeDecodeError:
+        raise SettingsError(".env", "is not UTF-8 text", "Save it as UTF-8.") from None
+
+
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than_equal": "a number of at most {le}",
+    "literal_error": "one of {expected}",
+}
+
+
+def _settings_error(detail: ErrorDetails) -> SettingsError:
+    """Word pydantic's first complaint without the value, which may be a secret."""
+    variable = str(detail["loc"][0]).upper() if detail["loc"] else "settings"
+    template = _EXPECTED.get(detail["type"])
+    if template:
+        problem = "expected " + template.format(**detail.get("ctx", {}))
+    else:
+        problem = detail["msg"].removeprefix("Value error, ")
+    return SettingsError(variable, problem, "Correct it in the environment or in .env.")

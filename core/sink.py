@@ -1,0 +1,49 @@
+"""What the core needs of a frontend to show a reply: the `ReplySink` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from core.conversation import ReplyMessage, Turn
+
+RecordReply = Callable[[ReplyMessage], Awaitable[None]]
+"""Commits the id of a platform message that belongs to the reply, as soon as the platform gave it."""
+
+
+class ReplySink(Protocol):
+    """Shows one turn's reply on its platform.
+
+    A sink is built from a stored turn alone, so that any process can finish any turn: messages in
+    `turn.replies` are taken over, never posted beside.
+    """
+
+    async def start(self) -> None:
+        """Let the person see that the question was noticed. Never raises: a side call may fail."""
+        ...
+
+    def update(self, text: str) -> None:
+        """Show the text so far, at the platform's pace. Returns at once and never raises.
+
+        `text` always begins with what the last call had, unless the reply begins anew.
+        """
+        ...
+
+    async def finish(self, text: str) -> None:
+        """Deliver the whole text. Returns when the platform has all of it.
+
+        Raises DeliveryError when the platform will not take it.
+        """
+        ...
+
+    async def fail(self, notice: str, text: str = "") -> None:
+        """End the reply with a notice, below the text so far, if any. Raises as `finish` does."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up whatever is still under way, without a further call to the platform."""
+        ...
+
+
+OpenSink = Callable[[Turn, RecordReply], ReplySink]
+"""Builds the sink for a turn; each frontend has one."""

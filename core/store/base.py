@@ -1,0 +1,173 @@
+"""The store's protocol. Every backend passes the same contract suite, tests/core/store/contract.py.
+
+A state only moves forward, and each move is one statement that cannot be applied twice: a method
+that moves a turn says whether it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from core.conversation import (
+    Conversation,
+    Incoming,
+    Message,
+    ReplyMessage,
+    ThreadKey,
+    Turn,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a message handed to the store: its turn, and whether it is a new one."""
+
+    turn: Turn
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationInfo:
+    """A conversation without its messages."""
+
+    id: int
+    key: ThreadKey
+    model: str | None
+    system_prompt: str | None
+    first_text: str
+    """The first question since it was last cleared, for telling conversations apart; may be empty."""
+    message_count: int
+    """Messages that the next question would send along."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as the store has it, for people who look into a conversation."""
+
+    message: Message
+    is_sent: bool
+    """Whether the next question sends it along: False when it failed or was cleared."""
+    turn_id: int
+
+
+class Store(Protocol):
+    """Conversations, their messages, and the journal of turns. Raises StoreError where it cannot serve."""
+
+    async def record(self, incoming: Incoming) -> Recorded:
+        """Commit a person's message and its queued turn; durable when this returns.
+
+        A message is known by (platform, workspace, channel, message id): one seen before gives its turn.
+        """
+        ...
+
+    async def record_command(self, incoming: Incoming) -> bool:
+        """Commit that a message was a command. False if it was recorded before.
+
+        It becomes a turn that is done, and no message of the conversation.
+        """
+        ...
+
+    async def find_turn(self, turn_id: int) -> Turn | None:
+        """Read one turn."""
+        ...
+
+    async def start_next(self, conversation_id: int) -> Turn | None:
+        """Move the earliest queued turn, by platform time, to `running`. None when there is none."""
+        ...
+
+    async def restart(self, turn_id: int) -> Turn | None:
+        """Count another attempt at a turn that is `running` or `delivering` after a crash."""
+        ...
+
+    async def load(self, key: ThreadKey) -> Conversation:
+        """Read what the question that runs now sends: nothing cleared, nothing failed, nothing queued.
+
+        Raises KeyError when there is no such conversation.
+        """
+        ...
+
+    async def save_reply(self, turn_id: int, text: str, model: str, usage: Usage) -> bool:
+        """Move `running` to `delivering` and add the model's message to the conversation."""
+        ...
+
+    async def add_reply_message(self, turn_id: int, reply: ReplyMessage) -> None:
+        """Commit a platform message of the reply. The same part again replaces what was there."""
+        ...
+
+    async def finish(self, turn_id: int) -> bool:
+        """Move `delivering` to `done`."""
+        ...
+
+    async def fail(self, turn_id: int, reason: str) -> bool:
+        """Move an unfinished turn to `failed`; its question stays, marked, and is not sent again.
+
+        A turn that was `delivering` keeps its answer in the conversation.
+        """
+        ...
+
+    async def cancel(self, turn_id: int, reason: str) -> bool:
+        """Move an unfinished turn to `cancelled`; its question stays, marked, and is not sent again."""
+        ...
+
+    async def reject(self, turn_id: int, reason: str) -> bool:
+        """Move a queued or running turn to `rejected`: a limit refused it."""
+        ...
+
+    async def load_unfinished(self) -> Sequence[Turn]:
+        """Read all turns that are queued, running or delivering, oldest first."""
+        ...
+
+    async def clear(self, key: ThreadKey, before: datetime) -> Sequence[int]:
+        """Set the watermark: what was said until `before` is never sent again.
+
+        Turns of that time that are unfinished become `cancelled`; their ids are returned.
+        The chosen model and system prompt stay. A conversation that does not exist is left so.
+        """
+        ...
+
+    async def set_model(self, key: ThreadKey, model: str | None) -> None:
+        """Choose the model of a conversation, which need not exist yet. None is the default's."""
+        ...
+
+    async def set_system_prompt(self, key: ThreadKey, prompt: str | None) -> None:
+        """Set the system prompt of a conversation, which need not exist yet. None is the default's."""
+        ...
+
+    async def find_conversation(self, key: ThreadKey) -> ConversationInfo | None:
+        """Read a conversation without its messages."""
+        ...
+
+    async def load_recent(
+        self,
+        platform: str,
+        workspace: str | None = None,
+        channel: str | None = None,
+        author_id: str | None = None,
+        limit: int = 25,
+    ) -> Sequence[ConversationInfo]:
+        """Read conversations with at least one turn, the last used first; None matches all."""
+        ...
+
+    async def load_history(self, key: ThreadKey, limit: int = 200) -> Sequence[StoredMessage]:
+        """Read the newest messages of a conversation, oldest first, with those no longer sent.
+
+        Questions still waiting stand last.
+        """
+        ...
+
+    async def prune(self, untouched_since: datetime, limit: int) -> int:
+        """Delete up to `limit` conversations last touched before, with all that is theirs.
+
+        One with an unfinished turn stays. Returns how many went.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the store. It must not be used afterwards; a second call does nothing."""
+        ...
