@@ -6,11 +6,26 @@ ReplySink over it.
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
+from bots.split import Page, close_fence, find_open_fence, next_page
 from core.conversation import ReplyMessage
-from core.errors import SkeinError
+from core.errors import DeliveryError, SkeinError
+from core.sink import RecordReply
+
+log = logging.getLogger("skein.delivery")
+
+_FIRST_BACK_OFF_SECONDS = 0.5
+_LONGEST_BACK_OFF_SECONDS = 15.0
+NOTICE_MARK = "⚠️"
 
 
 class SlowDownError(SkeinError):
@@ -33,8 +48,13 @@ class Outlet(Protocol):
     """Where one turn's reply goes. A body is Markdown that fits one message; the outlet renders it.
 
     Every call raises SlowDownError, TransientError, or, where trying again is no use,
-    core.errors.DeliveryError; `edit` also PageFullError, having changed nothing.
+    core.errors.DeliveryError; `edit` and `seal` also PageFullError, having changed nothing.
     """
+
+    @property
+    def appends(self) -> bool:
+        """Whether a message can only grow: an open page's code fence is then left open until its end."""
+        ...
 
     def fits(self, body: str) -> bool:
         """Tell whether a body, rendered, fits one message."""
@@ -59,3 +79,228 @@ class Outlet(Protocol):
     async def remove(self, reply: ReplyMessage) -> None:
         """Delete a message that the reply no longer needs."""
         ...
+
+
+class Pace:
+    """How often the replies that share one platform limit may call it.
+
+    With `calls_per_minute` shared by `active` replies, each waits its share of a minute between
+    edits, and never less than `shortest`. A platform that asks to slow down doubles the wait; each
+    call that it takes wins a tenth back.
+    """
+
+    def __init__(self, shortest: timedelta, calls_per_minute: int) -> None:
+        self._shortest = shortest.total_seconds()
+        self._share = 60 / calls_per_minute
+        self._stretch = 1.0
+        self.active = 0
+
+    @property
+    def seconds(self) -> float:
+        """The wait between two edits of one reply."""
+        return max(self._shortest, self.active * self._share) * self._stretch
+
+    def slow(self) -> None:
+        """Take note that the platform asked to slow down."""
+        self._stretch = min(self._stretch * 2, 16.0)
+
+    def ease(self) -> None:
+        """Take note that the platform took a call."""
+        self._stretch = max(self._stretch * 0.9, 1.0)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A message of this reply and the part of the text that it shows."""
+
+    start: int
+    fence: str
+    reply: ReplyMessage | None = None
+    body: str = ""
+    end: int = 0
+
+
+class PagedReply:
+    """A ReplySink that pages a text over an outlet's messages.
+
+    `taken_over` are messages that an earlier attempt left: they are used before new ones are made,
+    and removed where the reply is shorter now.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        record: RecordReply,
+        pace: Pace,
+        *,
+        taken_over: Sequence[ReplyMessage] = (),
+        give_up_after: timedelta = timedelta(seconds=120),
+    ) -> None:
+        self._outlet = outlet
+        self._record = record
+        self._pace = pace
+        self._left_over = deque(reply for reply in taken_over if reply.kind != "notice")
+        self._give_up_after = give_up_after.total_seconds()
+        self._text = ""
+        self._changed = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._refusal: DeliveryError | None = None
+        self._parts = 0
+        self._open = _Shown(0, "")
+        self._notice_task: asyncio.Task[None] | None = None
+        self._pump_task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Show that the question was noticed, and begin to show updates."""
+        self._pace.active += 1
+        self._notice_task = asyncio.create_task(self._try_notice(is_working=True))
+        self._pump_task = asyncio.create_task(self._pump())
+
+    def update(self, text: str) -> None:
+        """Show the text so far, soon."""
+        self._text = text
+        self._changed.set()
+
+    async def finish(self, text: str) -> None:
+        """Deliver the whole text. Raises DeliveryError."""
+        await self._stop_pump()
+        self._text = text
+        try:
+            await self._deliver()
+        finally:
+            await self._try_notice(is_working=False)
+
+    async def fail(self, notice: str, text: str = "") -> None:
+        """End with a notice, below the text so far. Raises DeliveryError."""
+        marked = f"{NOTICE_MARK} {notice}"
+        await self.finish(f"{close_fence(text.rstrip())}\n\n{marked}" if text.strip() else marked)
+
+    async def aclose(self) -> None:
+        """Stop, wherever the reply stands."""
+        if self._pump_task is None:
+            return
+        self._pace.active -= 1
+        for task in (self._pump_task, self._notice_task):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        self._pump_task = None
+
+    async def _stop_pump(self) -> None:
+        """Let the call under way end: cancelling it would lose the id of a message just made."""
+        self._closing.set()
+        self._changed.set()
+        if self._pump_task is not None:
+            await asyncio.wait([self._pump_task])
+
+    async def _try_notice(self, *, is_working: bool) -> None:
+        if not is_working and self._notice_task is not None:
+            self._notice_task.cancel()
+            await asyncio.wait([self._notice_task])
+        try:
+            await self._outlet.notice(is_working)
+        except Exception:
+            log.debug("a status call failed", exc_info=True)
+
+    async def _pump(self) -> None:
+        back_off = _FIRST_BACK_OFF_SECONDS
+        while self._refusal is None:
+            await self._changed.wait()
+            if self._closing.is_set():
+                return
+            self._changed.clear()
+            wait = self._pace.seconds
+            try:
+                await self._show(is_final=False)
+                self._pace.ease()
+                back_off = _FIRST_BACK_OFF_SECONDS
+            except SlowDownError as error:
+                self._pace.slow()
+                wait = max(error.retry_after.total_seconds(), self._pace.seconds)
+                self._changed.set()
+            except DeliveryError as error:
+                self._refusal = error
+            except Exception:
+                log.debug("an update of a reply failed; it will be tried again", exc_info=True)
+                wait, back_off = back_off, min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
+                self._changed.set()
+            with suppress(asyncio.TimeoutError):  # the end of the reply cuts the wait short
+                async with asyncio.timeout(wait):
+                    await self._closing.wait()
+
+    async def _deliver(self) -> None:
+        """Bring the whole text onto the platform, however often it takes within the time allowed."""
+        deadline = time.monotonic() + self._give_up_after
+        back_off = _FIRST_BACK_OFF_SECONDS
+        while True:
+            if self._refusal is not None:
+                raise self._refusal
+            try:
+                await self._show(is_final=True)
+                return await self._remove_left_over()
+            except SlowDownError as error:
+                self._pace.slow()
+                wait, reason = error.retry_after.total_seconds(), error
+            except TransientError as error:
+                wait, reason = back_off, error
+                back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
+            if time.monotonic() + wait > deadline:
+                raise DeliveryError(f"gave up: {reason}") from reason
+            await asyncio.sleep(wait)
+
+    async def _show(self, *, is_final: bool) -> None:
+        """Bring the messages into step with the text, page by page."""
+        while True:
+            shown, text = self._open, self._text
+            page = next_page(
+                text,
+                shown.start,
+                shown.fence,
+                self._outlet.fits,
+                shown=shown.end,
+                is_final=is_final,
+            )
+            if not page.body.strip():
+                return
+            is_last_body = page.is_complete or is_final
+            if is_last_body or not self._outlet.appends:
+                page = replace(page, body=close_fence(page.body))
+            try:
+                await self._put(shown, page, is_last_body=is_last_body)
+            except PageFullError:
+                if shown.reply is None:
+                    await self._outlet.remove(self._left_over.popleft())
+                self._go_on(shown.end, find_open_fence(text[shown.start : shown.end], shown.fence))
+                continue
+            if not page.is_complete:
+                return
+            self._go_on(page.end, page.fence)
+
+    async def _put(self, shown: _Shown, page: Page, *, is_last_body: bool) -> None:
+        """Show a page in its message, which is made, or taken over, if it is not there yet."""
+        if shown.reply is None and not self._left_over:
+            reply = await self._outlet.post(self._parts, page.body)
+            shown.reply, shown.body, shown.end = reply, page.body, page.end
+            await self._record(reply)
+        before = shown.reply or self._left_over[0]
+        if is_last_body and (self._outlet.appends or page.body != shown.body):
+            after = await self._outlet.seal(before, page.body)
+        elif page.body != shown.body:
+            after = await self._outlet.edit(before, page.body)
+        else:
+            return
+        if shown.reply is None:
+            self._left_over.popleft()
+        shown.reply, shown.body, shown.end = after, page.body, page.end
+        if after != before:
+            await self._record(after)
+
+    def _go_on(self, start: int, fence: str) -> None:
+        self._parts += 1
+        self._open = _Shown(start, fence, end=start)
+
+    async def _remove_left_over(self) -> None:
+        while self._left_over:
+            await self._outlet.remove(self._left_over[0])
+            self._left_over.popleft()

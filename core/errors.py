@@ -105,7 +105,7 @@ class UnreachableError(ProviderError):
     retryable = True
 
 
-class TimeoutError(ProviderError):  # noqa: A001 -- the field's word; always used as errors.TimeoutError
+class TimeoutError(ProviderError):
     """The provider did not answer in the time allowed."""
 
     retryable = True
