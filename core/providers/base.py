@@ -67,3 +67,68 @@ class Provider(Protocol):
     async def aclose(self) -> None:
         """Release what the provider holds. A shared session is not its to close."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model as one provider serves it. Its text form is `provider/model`."""
+
+    provider: str
+    model: str
+    window_tokens: int
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+class Models(Protocol):
+    """Every configured model behind one door: names resolved, limits kept, failures retried."""
+
+    @property
+    def default(self) -> ModelRef:
+        """The model of a conversation that chose none."""
+        ...
+
+    def get_model(self, name: str | None) -> ModelRef:
+        """Find a model by the name that people give it; None is the default.
+
+        Raises UnknownModelError.
+        """
+        ...
+
+    def list_models(self) -> tuple[str, ...]:
+        """Name what people may choose, plain names first."""
+        ...
+
+    def stream(
+        self, ref: ModelRef, request: Request
+    ) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        """Ask a model; entering returns once the answer's first text is there.
+
+        Raises ProviderError: on entering after the last attempt, and between chunks where the
+        answer breaks, which is never retried.
+        """
+        ...
+
+
+class Admission(Protocol):
+    """Leave to make one request."""
+
+    def correct(self, tokens: int) -> None:
+        """Replace the estimate by what the request took in truth."""
+        ...
+
+
+class Limiter(Protocol):
+    """Keeps one provider's requests within its limits, first come first served."""
+
+    async def admit(self, model: str, tokens: int) -> Admission:
+        """Wait for leave to make a request of so many tokens, input and answer together.
+
+        Raises RateLimitedError where that would take too long.
+        """
+        ...
+
+    def pause(self, duration: timedelta) -> None:
+        """Admit nothing for so long, as the provider asked."""
+        ...
