@@ -25,6 +25,7 @@ log = logging.getLogger("skein.delivery")
 
 _FIRST_BACK_OFF_SECONDS = 0.5
 _LONGEST_BACK_OFF_SECONDS = 15.0
+_LAST_CALL_SECONDS = 2.0  # a call cut off now may have made a message whose id is then lost
 NOTICE_MARK = "⚠️"
 
 
@@ -180,6 +181,9 @@ class PagedReply:
         if self._pump_task is None:
             return
         self._pace.active -= 1
+        self._closing.set()
+        self._changed.set()
+        await asyncio.wait([self._pump_task], timeout=_LAST_CALL_SECONDS)
         for task in (self._pump_task, self._notice_task):
             if task is not None:
                 task.cancel()

@@ -156,7 +156,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message from a person and the one visible reply to it, as the journal has it."""
+    """One message from a person and the one visible reply to it, as the journal has it.
+
+    `sent_at` is the platform's time, `received_at` this machine's.
+    """
 
     id: int
     conversation_id: int
@@ -165,6 +168,7 @@ class Turn:
     author: Author
     text: str
     sent_at: datetime
+    received_at: datetime
     state: TurnState
     attempts: int = 0
     reply_text: str | None = None

@@ -25,6 +25,7 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:
+        """Give the text without them."""
         if self._known:
             text = self._known.sub(_HIDDEN, text)
         return _TOKEN_SHAPES.sub(_HIDDEN, text)

@@ -1,0 +1,107 @@
+"""The commands `clear`, `model` and `help`, once for every platform. Answers are Markdown."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.conversation import Incoming, ThreadKey
+from core.errors import SkeinError, UnknownModelError, render_for_people
+from core.store.base import Store
+from core.threads import Threads
+
+log = logging.getLogger("skein.commands")
+
+SIGN = "!"
+NAMES = ("clear", "model", "help")
+_DEFAULT = "default"
+
+HELP = (
+    "Ask me anything: in a thread I remember what was said there, and nothing from elsewhere.\n\n"
+    "- `!clear` lets me forget this conversation\n"
+    "- `!model` says which model answers here, `!model NAME` chooses another\n"
+    "- `!help` says this again\n\n"
+    "In a channel or a direct message, `/clear` and `/model` work too."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command and what was said behind it."""
+
+    name: str
+    argument: str = ""
+
+
+class Commands:
+    """Runs commands. Wrong input is answered with a sentence, never with an exception."""
+
+    def __init__(self, threads: Threads, store: Store) -> None:
+        self._threads = threads
+        self._store = store
+
+    def parse(self, text: str) -> Command | None:
+        """Read a typed message as a command: `!clear`, `!model NAME`. A message without text is `help`."""
+        words = text.split(maxsplit=1)
+        if not words:
+            return Command("help")
+        name = words[0].removeprefix(SIGN).lower()
+        if not words[0].startswith(SIGN) or name not in NAMES:
+            return None
+        return Command(name, words[1].strip() if len(words) > 1 else "")
+
+    async def run(self, command: Command, key: ThreadKey, at: datetime | None = None) -> str:
+        """Do a command that was given at a platform's time (None: now), and say what came of it.
+
+        Doing it again with the same time changes nothing.
+        """
+        try:
+            match command.name:
+                case "clear":
+                    return await self._clear(key, at)
+                case "model":
+                    return await self._model(key, command.argument)
+                case _:
+                    return HELP
+        except SkeinError as error:
+            log.warning("%s in %s failed: %s", command.name, key, error)
+            return render_for_people(error)
+
+    async def run_once(self, command: Command, incoming: Incoming) -> str | None:
+        """Do a command that was typed as a message. None if this message was handled before.
+
+        It is recorded after it is done: a crash in between does it again, which changes nothing.
+        """
+        answer = await self.run(command, incoming.key, incoming.sent_at)
+        return answer if await self._store.record_command(incoming) else None
+
+    def choices(self, name: str, prefix: str) -> list[str]:
+        """Complete a command's argument: at most 25 of what begins with, or else contains, a prefix."""
+        if name != "model":
+            return []
+        wanted = prefix.strip().lower()
+        found = [name for name in self._threads.list_models() if wanted in name.lower()]
+        return sorted(found, key=lambda name: not name.lower().startswith(wanted))[:25]
+
+    async def _clear(self, key: ThreadKey, at: datetime | None) -> str:
+        if await self._threads.clear(key, at):
+            return "Cleared. I start afresh from here."
+        return "There is nothing to clear here: I start afresh anyway."
+
+    async def _model(self, key: ThreadKey, name: str) -> str:
+        if not name:
+            return await self._describe_model(key)
+        try:
+            chosen = await self._threads.choose_model(key, None if name == _DEFAULT else name)
+        except UnknownModelError as error:
+            return f"I can't use that model: {error}."
+        return f"From here on **{chosen}** answers in this conversation."
+
+    async def _describe_model(self, key: ThreadKey) -> str:
+        try:
+            now = f"**{await self._threads.get_model(key)}** answers in this conversation."
+        except UnknownModelError as error:
+            now = f"I can't use this conversation's model any more: {error}."
+        names = ", ".join(f"`{name}`" for name in self._threads.list_models()[:25])
+        return f"{now} Choose another with `model NAME`: {names}, or `{_DEFAULT}`."

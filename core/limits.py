@@ -1,0 +1,213 @@
+"""How much may be asked of a provider: requests and tokens per minute, first come first served.
+
+`SlidingWindow` is the rule, pure and synchronous; `ProviderLimiter` is the queue before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from core.errors import RateLimitedError
+
+MINUTE_SECONDS = 60.0
+MAX_WAIT = timedelta(seconds=120)
+
+
+class Timer(Protocol):
+    """What `call_later` gives back."""
+
+    def cancel(self) -> None:
+        """Take the call back."""
+        ...
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One request in the window. Its tokens are an estimate until they are corrected."""
+
+    at: float
+    tokens: int
+
+
+class SlidingWindow:
+    """Keeps requests, and their tokens, within a limit in any 60 seconds. Times are seconds.
+
+    A request larger than the whole token limit is let through when it is alone in the window:
+    it would wait forever otherwise, and the provider has the last word on it.
+    """
+
+    def __init__(self, max_requests: int, max_tokens: int | None = None) -> None:
+        self._max_requests = max_requests
+        self._max_tokens = max_tokens
+        self._entries: deque[Entry] = deque()
+        self._tokens = 0
+        self._paused_until = -math.inf
+
+    @property
+    def paused_until(self) -> float:
+        """Nothing is admitted before this time."""
+        return self._paused_until
+
+    def pause_until(self, at: float) -> None:
+        """Admit nothing before that time. A pause is never shortened."""
+        self._paused_until = max(self._paused_until, at)
+
+    def admit_nowait(self, tokens: int, now: float) -> Entry | None:
+        """Admit a request if there is room for it now."""
+        if self.free_at(tokens, now) > now:
+            return None
+        entry = Entry(now, max(0, tokens))
+        self._entries.append(entry)
+        self._tokens += entry.tokens
+        return entry
+
+    def free_at(self, tokens: int, now: float) -> float:
+        """Say when there is room for a request, if nothing else changes; not before now."""
+        self._forget_until(now)
+        at = max(now, self._paused_until)
+        excess_requests = len(self._entries) + 1 - self._max_requests
+        excess_tokens = self._tokens + max(0, tokens) - self._max_tokens if self._max_tokens else 0
+        for entry in self._entries:
+            if excess_requests <= 0 and excess_tokens <= 0:
+                break
+            at = max(at, entry.at + MINUTE_SECONDS)
+            excess_requests -= 1
+            excess_tokens -= entry.tokens
+        return at
+
+    def correct(self, entry: Entry, tokens: int) -> None:
+        """Replace an estimate by the truth."""
+        if entry in self._entries:
+            self._tokens += max(0, tokens) - entry.tokens
+            entry.tokens = max(0, tokens)
+
+    def withdraw(self, entry: Entry) -> None:
+        """Take back an admission that was never used."""
+        if entry in self._entries:
+            self._entries.remove(entry)
+            self._tokens -= entry.tokens
+
+    def _forget_until(self, now: float) -> None:
+        while self._entries and self._entries[0].at + MINUTE_SECONDS <= now:
+            self._tokens -= self._entries.popleft().tokens
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    model: str
+    tokens: int
+    deadline: float
+    turn: asyncio.Future[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAdmission:
+    """Leave to make one request, as a `ProviderLimiter` gives it."""
+
+    limiter: ProviderLimiter
+    entry: Entry
+
+    def correct(self, tokens: int) -> None:
+        """Replace the estimate by what the request took in truth."""
+        self.limiter.correct(self.entry, tokens)
+
+
+class ProviderLimiter:
+    """The queue before one provider and key. Strictly in order: small requests never overtake."""
+
+    def __init__(
+        self,
+        max_requests_per_minute: int,
+        max_tokens_per_minute: int | None = None,
+        *,
+        max_wait: timedelta = MAX_WAIT,
+        clock: Callable[[], float] = time.monotonic,
+        call_later: CallLater | None = None,
+    ) -> None:
+        self._window = SlidingWindow(max_requests_per_minute, max_tokens_per_minute)
+        self._max_wait_seconds = max_wait.total_seconds()
+        self._clock = clock
+        self._call_later = call_later
+        self._waiters: deque[_Waiter] = deque()
+        self._timer: Timer | None = None
+
+    async def admit(self, model: str, tokens: int) -> WindowAdmission:
+        """Wait for leave to make a request of so many tokens.
+
+        Raises RateLimitedError after `max_wait`, or at once where a pause is longer than that.
+        """
+        turn: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(model, tokens, self._clock() + self._max_wait_seconds, turn)
+        self._waiters.append(waiter)
+        self._advance()
+        try:
+            return WindowAdmission(self, await turn)
+        except asyncio.CancelledError:
+            self._leave(waiter)
+            raise
+
+    def correct(self, entry: Entry, tokens: int) -> None:
+        """Replace an estimate by the truth, and let in whom that makes room for."""
+        self._window.correct(entry, tokens)
+        self._advance()
+
+    def pause(self, duration: timedelta) -> None:
+        """Admit nothing for so long. Who would wait longer than `max_wait` is refused at once."""
+        self._window.pause_until(self._clock() + duration.total_seconds())
+        self._advance()
+
+    @property
+    def waiting_count(self) -> int:
+        """How many requests wait."""
+        return len(self._waiters)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        elif not waiter.turn.cancelled() and waiter.turn.exception() is None:
+            self._window.withdraw(waiter.turn.result())
+        self._advance()
+
+    def _advance(self) -> None:
+        """Let in everyone there is room for, refuse whom it would take too long, set the timer."""
+        now = self._clock()
+        self._refuse_late(now)
+        while self._waiters and (entry := self._window.admit_nowait(self._waiters[0].tokens, now)):
+            waiter = self._waiters.popleft()
+            if waiter.turn.done():  # cancelled, and its task has not yet run
+                self._window.withdraw(entry)
+            else:
+                waiter.turn.set_result(entry)
+        self._set_timer(now)
+
+    def _refuse_late(self, now: float) -> None:
+        free_at = max(now, self._window.paused_until)
+        while self._waiters and (
+            free_at > self._waiters[0].deadline or now >= self._waiters[0].deadline
+        ):
+            waiter = self._waiters.popleft()
+            free_at = self._window.free_at(waiter.tokens, now)
+            if not waiter.turn.done():
+                detail = "Skein's own limit, or a pause that the provider asked for, lasts too long"
+                wait = timedelta(seconds=free_at - now)
+                waiter.turn.set_exception(RateLimitedError(waiter.model, detail, wait))
+
+    def _set_timer(self, now: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiters:
+            head = self._waiters[0]
+            at = min(self._window.free_at(head.tokens, now), head.deadline)
+            call_later = self._call_later or asyncio.get_running_loop().call_later
+            self._timer = call_later(max(0.0, at - now), self._advance)

@@ -1,0 +1,71 @@
+"""What people do to a conversation, once for commands, command line and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from core.conversation import ThreadKey
+from core.providers.base import ModelRef, Models
+from core.store.base import ConversationInfo, Store, StoredMessage
+from core.turns import Turns
+
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class Threads:
+    """Clears conversations, chooses their model, and tells about them. Methods raise StoreError."""
+
+    def __init__(self, store: Store, models: Models, turns: Turns) -> None:
+        self._store = store
+        self._models = models
+        self._turns = turns
+
+    async def takes_part(self, key: ThreadKey) -> bool:
+        """Tell whether Skein has spoken, or was spoken to, in a thread."""
+        info = await self._store.find_conversation(key)
+        return info is not None
+
+    async def clear(self, key: ThreadKey, before: datetime | None = None) -> bool:
+        """Start afresh: what was said until `before` (None: until now) is never sent again.
+
+        Ends turns of that time that run or wait. False if there was nothing to clear.
+        """
+        info = await self._store.find_conversation(key)
+        stopped = await self._store.clear(key, before or END_OF_TIME)
+        self._turns.stop(stopped)
+        return bool(stopped) or (info is not None and info.message_count > 0)
+
+    async def get_model(self, key: ThreadKey) -> ModelRef:
+        """Say which model answers in a thread. Raises UnknownModelError if it is configured no more."""
+        info = await self._store.find_conversation(key)
+        return self._models.get_model(info.model if info else None)
+
+    async def choose_model(self, key: ThreadKey, name: str | None) -> ModelRef:
+        """Choose the model that answers in a thread; None is the default. Raises UnknownModelError."""
+        ref = self._models.get_model(name)
+        await self._store.set_model(key, None if name is None else str(ref))
+        return ref
+
+    def list_models(self) -> tuple[str, ...]:
+        """List the models that people may choose."""
+        return self._models.list_models()
+
+    async def recent(
+        self,
+        platform: str,
+        workspace: str | None = None,
+        channel: str | None = None,
+        author_id: str | None = None,
+        limit: int = 25,
+    ) -> Sequence[ConversationInfo]:
+        """Give conversations, the last used first; None matches all."""
+        return await self._store.load_recent(platform, workspace, channel, author_id, limit)
+
+    async def find(self, key: ThreadKey) -> ConversationInfo | None:
+        """Look up a conversation."""
+        return await self._store.find_conversation(key)
+
+    async def history(self, key: ThreadKey, limit: int = 200) -> Sequence[StoredMessage]:
+        """Give the newest messages of a conversation, oldest first, with those no longer sent."""
+        return await self._store.load_history(key, limit)

@@ -1,0 +1,173 @@
+"""Runs turns: one message to one reply, in order within a conversation, side by side across them.
+
+Each conversation with something to do has a lane, a task that runs its turns one after another and
+ends when none is left. The journal in the store says what is to be done; a lane holds nothing that
+a crash could lose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from core.conversation import Incoming, ReplyMessage, Turn, TurnState
+from core.providers.base import Models
+from core.run import Run, TurnOptions
+from core.sink import OpenSink
+from core.store.base import Store
+
+log = logging.getLogger("skein.turns")
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One conversation's worker. `resumed` are turns that an earlier process left half done."""
+
+    task: asyncio.Task[None] | None = None
+    run: Run | None = None
+    resumed: deque[Turn] = field(default_factory=deque[Turn])
+    was_woken: bool = False
+
+
+class Turns:
+    """The runner. Enter it before use; leaving it ends all lanes where they stand."""
+
+    def __init__(
+        self,
+        store: Store,
+        models: Models,
+        options: TurnOptions,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._options = options
+        self._now = now
+        self._open_sinks: dict[str, OpenSink] = {}
+        self._lanes: dict[int, _Lane] = {}
+        self._is_draining = False
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._is_draining = True
+        for lane in self._lanes.values():
+            if lane.task:
+                lane.task.cancel()
+        await self._tasks.__aexit__(kind, error, traceback)
+
+    def attach(self, platform: str, open_sink: OpenSink) -> None:
+        """Say how replies are shown on a platform. Its turns can run from now on."""
+        self._open_sinks[platform] = open_sink
+
+    async def submit(self, incoming: Incoming) -> bool:
+        """Commit a message and queue its turn; durable when this returns. False if seen before.
+
+        Raises StoreError; the message must then not be acknowledged.
+        """
+        recorded = await self._store.record(incoming)
+        if recorded.is_new:
+            self._wake(recorded.turn.conversation_id)
+        return recorded.is_new
+
+    async def resume(self) -> int:
+        """Take up what an earlier process left unfinished on the attached platforms."""
+        unfinished = [
+            turn
+            for turn in await self._store.load_unfinished()
+            if turn.key.platform in self._open_sinks
+        ]
+        for turn in unfinished:
+            lane = self._lanes.setdefault(turn.conversation_id, _Lane())
+            if turn.state is not TurnState.QUEUED:
+                lane.resumed.append(turn)
+        for conversation_id in {turn.conversation_id for turn in unfinished}:
+            self._wake(conversation_id)
+        return len(unfinished)
+
+    def stop(self, turn_ids: Iterable[int]) -> None:
+        """End these turns if they run here: what they have shown so far is closed with a word.
+
+        One whose answer is whole already is left to deliver it.
+        """
+        ids = set(turn_ids)
+        for lane in self._lanes.values():
+            if lane.run and lane.run.turn.id in ids and lane.run.is_asking and lane.task:
+                lane.run.was_stopped = True
+                lane.task.cancel()
+
+    async def drain(self, grace: timedelta) -> None:
+        """Begin no further turn, and give those that run so long to end.
+
+        What is not done by then stays in the journal and is taken up by the next `resume`.
+        """
+        self._is_draining = True
+        tasks = [lane.task for lane in self._lanes.values() if lane.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace.total_seconds())
+
+    @property
+    def running_count(self) -> int:
+        """How many turns run now."""
+        return sum(1 for lane in self._lanes.values() if lane.run)
+
+    def _wake(self, conversation_id: int) -> None:
+        lane = self._lanes.setdefault(conversation_id, _Lane())
+        lane.was_woken = True
+        if lane.task is None and not self._is_draining:
+            lane.task = self._tasks.create_task(self._run_lane(conversation_id, lane))
+
+    async def _run_lane(self, conversation_id: int, lane: _Lane) -> None:
+        try:
+            while not self._is_draining:
+                lane.was_woken = False
+                turn = await self._next_turn(conversation_id, lane)
+                if turn is not None:
+                    await self._run_stoppable(turn, lane)
+                elif not lane.was_woken:
+                    return
+        except Exception:
+            log.exception("conversation %d: its turns wait for a restart", conversation_id)
+        finally:
+            del self._lanes[conversation_id]
+
+    async def _next_turn(self, conversation_id: int, lane: _Lane) -> Turn | None:
+        while lane.resumed:
+            turn = await self._store.restart(lane.resumed.popleft().id)
+            if turn is not None:
+                return turn
+        return await self._store.start_next(conversation_id)
+
+    async def _run_stoppable(self, turn: Turn, lane: _Lane) -> None:
+        """Run a turn. A `stop` of it ends the turn alone, any other cancellation ends the lane."""
+
+        async def record(reply: ReplyMessage) -> None:
+            await self._store.add_reply_message(turn.id, reply)
+
+        sink = self._open_sinks[turn.key.platform](turn, record)
+        lane.run = Run(turn, sink, self._store, self._models, self._options, self._now)
+        try:
+            await lane.run.run()
+        except asyncio.CancelledError:
+            if not lane.run.was_stopped:
+                raise
+            if task := asyncio.current_task():
+                task.uncancel()
+            await lane.run.close_stopped()
+        finally:
+            lane.run = None
+            await sink.aclose()
