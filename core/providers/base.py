@@ -47,45 +47,6 @@ class Timeouts:
     total: timedelta = timedelta(seconds=600)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRef:
-    """A model that can be asked: `str()` gives `provider/model`, a name that always resolves."""
-
-    provider: str
-    model: str
-    window_tokens: int
-
-    def __str__(self) -> str:
-        return f"{self.provider}/{self.model}"
-
-
-class Models(Protocol):
-    """All models that are configured here, as the core asks them; `router.Router` implements it."""
-
-    @property
-    def default(self) -> ModelRef:
-        """The installation's model."""
-        ...
-
-    def get_model(self, name: str | None) -> ModelRef:
-        """Resolve a name that a person may use; None is the default. Raises UnknownModelError."""
-        ...
-
-    def list_models(self) -> tuple[str, ...]:
-        """List the names that people may choose, plain ones first."""
-        ...
-
-    def stream(
-        self, ref: ModelRef, request: Request
-    ) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        """Ask a model under limits and retries. Entering returns with the first text.
-
-        Raises ProviderError: on entering when all attempts failed, between chunks when an answer
-        that has begun breaks.
-        """
-        ...
-
-
 class Provider(Protocol):
     """One way to reach models. It asks once: limits and retries stand above it, in the router."""
 
