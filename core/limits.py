@@ -37,6 +37,7 @@ class Entry:
 
     at: float
     tokens: int
+    is_counted: bool = True
 
 
 class SlidingWindow:
@@ -87,19 +88,23 @@ class SlidingWindow:
 
     def correct(self, entry: Entry, tokens: int) -> None:
         """Replace an estimate by the truth."""
-        if entry in self._entries:
+        if entry.is_counted:
             self._tokens += max(0, tokens) - entry.tokens
             entry.tokens = max(0, tokens)
 
     def withdraw(self, entry: Entry) -> None:
         """Take back an admission that was never used."""
-        if entry in self._entries:
+        if entry.is_counted:
             self._entries.remove(entry)
-            self._tokens -= entry.tokens
+            self._uncount(entry)
 
     def _forget_until(self, now: float) -> None:
         while self._entries and self._entries[0].at + MINUTE_SECONDS <= now:
-            self._tokens -= self._entries.popleft().tokens
+            self._uncount(self._entries.popleft())
+
+    def _uncount(self, entry: Entry) -> None:
+        entry.is_counted = False
+        self._tokens -= entry.tokens
 
 
 @dataclass(slots=True, eq=False)
@@ -181,26 +186,25 @@ class ProviderLimiter:
     def _advance(self) -> None:
         """Let in everyone there is room for, refuse whom it would take too long, set the timer."""
         now = self._clock()
-        self._refuse_late(now)
-        while self._waiters and (entry := self._window.admit_nowait(self._waiters[0].tokens, now)):
-            waiter = self._waiters.popleft()
+        while self._waiters:
+            waiter = self._waiters[0]
             if waiter.turn.done():  # cancelled, and its task has not yet run
-                self._window.withdraw(entry)
-            else:
+                self._waiters.popleft()
+            elif entry := self._window.admit_nowait(waiter.tokens, now):
+                self._waiters.popleft()
                 waiter.turn.set_result(entry)
+            elif now >= waiter.deadline or self._window.paused_until > waiter.deadline:
+                self._waiters.popleft()
+                waiter.turn.set_exception(self._refusal(waiter, now))
+            else:
+                break
         self._set_timer(now)
 
-    def _refuse_late(self, now: float) -> None:
-        free_at = max(now, self._window.paused_until)
-        while self._waiters and (
-            free_at > self._waiters[0].deadline or now >= self._waiters[0].deadline
-        ):
-            waiter = self._waiters.popleft()
-            free_at = self._window.free_at(waiter.tokens, now)
-            if not waiter.turn.done():
-                detail = "Skein's own limit, or a pause that the provider asked for, lasts too long"
-                wait = timedelta(seconds=free_at - now)
-                waiter.turn.set_exception(RateLimitedError(waiter.model, detail, wait))
+    def _refusal(self, waiter: _Waiter, now: float) -> RateLimitedError:
+        wait = timedelta(seconds=self._window.free_at(waiter.tokens, now) - now)
+        if self._window.paused_until > now:
+            return RateLimitedError(waiter.model, "the provider asked for a pause", wait)
+        return RateLimitedError(waiter.model, "too many requests wait for Skein's own limit", wait)
 
     def _set_timer(self, now: float) -> None:
         if self._timer:
