@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ async def open_scheduler(
     store: Store,
     retention: timedelta | None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> AsyncIterator[AsyncIOScheduler]:
+) -> AsyncGenerator[AsyncIOScheduler]:
     """Run the jobs until the context ends. Without a retention nothing is pruned."""
     scheduler = AsyncIOScheduler(timezone=UTC)
 

@@ -7,7 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from core.errors import SettingsError
 
@@ -101,10 +106,29 @@ class Settings(BaseSettings):
         return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
 
-def load_settings(env_file: str | None = ".env", **overrides: object) -> Settings:
-    """Read the settings. Raises SettingsError, which names the variable and the mend."""
+class _GivenSettings(Settings):
+    """Settings that heed nothing but what they are given."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load_settings(*, use_environment: bool = True, **given: object) -> Settings:
+    """Read the settings; `given` ones win. Without the environment only those count.
+
+    Raises SettingsError, which names the variable and the mend.
+    """
     try:
-        return Settings(_env_file=env_file, **overrides)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        kind = Settings if use_environment else _GivenSettings
+        return kind(**given)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
         raise _settings_error(error.errors(include_input=False)[0]) from None
     except UnicodeDecodeError:

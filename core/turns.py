@@ -64,10 +64,7 @@ class Turns:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._is_draining = True
-        for lane in self._lanes.values():
-            if lane.task:
-                lane.task.cancel()
+        await self.halt()
         await self._tasks.__aexit__(kind, error, traceback)
 
     def attach(self, platform: str, open_sink: OpenSink) -> None:
@@ -84,12 +81,13 @@ class Turns:
             self._wake(recorded.turn.conversation_id)
         return recorded.is_new
 
-    async def resume(self) -> int:
-        """Take up what an earlier process left unfinished on the attached platforms."""
+    async def resume(self, platform: str) -> int:
+        """Take up what an earlier process left unfinished on a platform.
+
+        To be called once after `attach`, before the platform's first message is submitted.
+        """
         unfinished = [
-            turn
-            for turn in await self._store.load_unfinished()
-            if turn.key.platform in self._open_sinks
+            turn for turn in await self._store.load_unfinished() if turn.key.platform == platform
         ]
         for turn in unfinished:
             lane = self._lanes.setdefault(turn.conversation_id, _Lane())
@@ -119,6 +117,15 @@ class Turns:
         tasks = [lane.task for lane in self._lanes.values() if lane.task]
         if tasks:
             await asyncio.wait(tasks, timeout=grace.total_seconds())
+
+    async def halt(self) -> None:
+        """End all turns where they stand; the journal keeps them for the next `resume`."""
+        self._is_draining = True
+        tasks = [lane.task for lane in self._lanes.values() if lane.task]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     @property
     def running_count(self) -> int:

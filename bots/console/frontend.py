@@ -1,0 +1,129 @@
+"""The loop of `skein chat`: read, ask, print, and the words that are commands."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import uuid
+from datetime import UTC, datetime
+
+from bots.commands import Command, Commands
+from bots.console.screen import Screen
+from bots.console.sink import ConsoleSink
+from core.conversation import Author, Incoming, ThreadKey, Turn
+from core.errors import SkeinError, render_for_people
+from core.sink import RecordReply
+from core.store.base import Store
+from core.threads import Threads
+from core.turns import Turns
+
+GOODBYES = frozenset({"quit", "exit", "bye"})
+COMMANDS = frozenset({"clear", "model", "help"})
+_PREVIEW = 80
+
+
+class ConsoleFrontend:
+    """One person, one thread, one terminal."""
+
+    name = "console"
+
+    def __init__(
+        self,
+        store: Store,
+        turns: Turns,
+        threads: Threads,
+        commands: Commands,
+        screen: Screen,
+        key: ThreadKey,
+    ) -> None:
+        self._store = store
+        self._turns = turns
+        self._threads = threads
+        self._commands = commands
+        self._screen = screen
+        self._key = key
+        self._author = Author("local", _user_name())
+        self._sink: ConsoleSink | None = None
+        self._opened = asyncio.Event()
+
+    def open_sink(self, turn: Turn, record: RecordReply) -> ConsoleSink:
+        """Build the sink for a turn."""
+        self._sink = ConsoleSink(self._screen, turn, record)
+        self._opened.set()
+        return self._sink
+
+    async def talk(self) -> int:
+        """Talk until the person leaves. 1 where the last answer failed, else 0."""
+        self._turns.attach(self.name, self.open_sink)
+        await self._end_interrupted_turns()
+        await self._greet()
+        status = 0
+        try:
+            while (line := await self._screen.read("You: ")) is not None:
+                text = line.strip()
+                if text.lower() in GOODBYES:
+                    break
+                if text:
+                    status = 0 if await self._handle(text) else 1
+        except asyncio.CancelledError:
+            if self._screen.is_interactive:
+                self._screen.line()
+        if self._screen.is_interactive:
+            self._screen.line("Goodbye!")
+        return status
+
+    async def _greet(self) -> None:
+        if not self._screen.is_interactive:
+            return
+        info = await self._threads.find(self._key)
+        known = f", {info.message_count} messages so far" if info else ""
+        self._screen.note(
+            f"Thread {self._key.thread!r}{known}; go on with it later by --thread "
+            f"{self._key.thread}.\nCommands: history, clear, model [NAME], help, quit."
+        )
+
+    async def _end_interrupted_turns(self) -> None:
+        """A turn that a killed chat left running would hold up this thread for ever."""
+        for turn in await self._store.load_unfinished():
+            if turn.key == self._key:
+                await self._store.fail(turn.id, "interrupted")
+
+    async def _handle(self, text: str) -> bool:
+        """Do what a line asks. False where it failed."""
+        word, _, argument = text.removeprefix("/").removeprefix("!").partition(" ")
+        try:
+            if text.lower() == "history":
+                await self._print_history()
+            elif word.lower() in COMMANDS and (not argument or word.lower() == "model"):
+                command = Command(word.lower(), argument.strip())
+                self._screen.line(await self._commands.run(command, self._key))
+            else:
+                return await self._ask(text)
+        except SkeinError as error:
+            self._screen.error(render_for_people(error))
+            return False
+        return True
+
+    async def _ask(self, text: str) -> bool:
+        self._opened.clear()
+        now = datetime.now(UTC)
+        await self._turns.submit(Incoming(self._key, uuid.uuid4().hex, self._author, text, now))
+        await self._opened.wait()
+        return await self._sink.ended if self._sink else False
+
+    async def _print_history(self) -> None:
+        stored = await self._threads.history(self._key)
+        if not stored:
+            self._screen.line("There is no history yet.")
+        for number, entry in enumerate(stored, 1):
+            text = " ".join(entry.message.text.split())
+            preview = f"{text[:_PREVIEW]}…" if len(text) > _PREVIEW else text
+            mark = "" if entry.is_sent else " (not sent any more)"
+            self._screen.line(f"  {number}. {entry.message.role}{mark}: {preview}")
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "you"

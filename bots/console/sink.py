@@ -1,0 +1,59 @@
+"""Shows a reply in the terminal as it grows."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bots.console.screen import Screen
+from core.conversation import ReplyMessage, Turn
+from core.sink import RecordReply
+
+
+class ConsoleSink:
+    """A ReplySink that prints. `ended` tells whether the turn was answered."""
+
+    def __init__(self, screen: Screen, turn: Turn, record: RecordReply) -> None:
+        self._screen = screen
+        self._turn = turn
+        self._record = record
+        self._printed = ""
+        self.ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Show that an answer is on its way."""
+        self._screen.start_spinner()
+
+    def update(self, text: str) -> None:
+        """Print what is new."""
+        if not self._printed:
+            self._screen.write(self._screen.paint("Skein: ", "1;35"))
+        self._screen.write(text[len(self._printed) :])
+        self._printed = text
+
+    async def finish(self, text: str) -> None:
+        """Print the rest."""
+        shown = self._printed.strip()
+        if not text.startswith(shown):  # the reply began anew
+            self._screen.line()
+            shown = ""
+        self.update(self._printed + text[len(shown) :])
+        self._screen.line()
+        await self._record(ReplyMessage(0, f"reply-{self._turn.id}"))
+        self._end(was_answered=True)
+
+    async def fail(self, notice: str, text: str = "") -> None:
+        """Tell of the failure, below what was printed."""
+        if self._printed:
+            self._screen.line()
+        self._screen.error(notice)
+        await self._record(ReplyMessage(0, f"reply-{self._turn.id}", "notice"))
+        self._end(was_answered=False)
+
+    async def aclose(self) -> None:
+        """Take the spinner away."""
+        self._screen.stop_spinner()
+        self._end(was_answered=False)
+
+    def _end(self, *, was_answered: bool) -> None:
+        if not self.ended.done():
+            self.ended.set_result(was_answered)
