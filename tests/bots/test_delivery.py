@@ -1,0 +1,260 @@
+"""PagedReply over an outlet that remembers what a platform would show."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from bots.delivery import (
+    Outlet,
+    Pace,
+    PagedReply,
+    PageFullError,
+    SlowDownError,
+    TransientError,
+)
+from core.conversation import ReplyMessage
+from core.errors import DeliveryError
+
+LIMIT = 100
+AT_ONCE = timedelta(milliseconds=1)
+
+
+class RecordingOutlet:
+    """A platform in memory. `failures` are raised by the next calls, in order."""
+
+    def __init__(self, *, appends: bool = False) -> None:
+        self.appends = appends
+        self.shown: dict[str, str] = {}
+        self.sealed: set[str] = set()
+        self.calls: list[str] = []
+        self.failures: list[Exception | None] = []
+        self.working: list[bool] = []
+        self.changed = asyncio.Event()
+
+    def fits(self, body: str) -> bool:
+        return len(body) <= LIMIT
+
+    async def notice(self, is_working: bool) -> None:
+        self.working.append(is_working)
+
+    async def post(self, part: int, body: str) -> ReplyMessage:
+        self._call("post")
+        name = f"m{len(self.shown)}"
+        self.shown[name] = body
+        self.changed.set()
+        return ReplyMessage(part, name, "stream" if self.appends else "message")
+
+    async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
+        self._call("edit")
+        self._show(reply, body)
+        return reply
+
+    async def seal(self, reply: ReplyMessage, body: str) -> ReplyMessage:
+        self._call("seal")
+        self._show(reply, body)
+        self.sealed.add(reply.message_id)
+        return ReplyMessage(reply.part, reply.message_id)
+
+    async def remove(self, reply: ReplyMessage) -> None:
+        self._call("remove")
+        del self.shown[reply.message_id]
+
+    def _show(self, reply: ReplyMessage, body: str) -> None:
+        if self.appends and reply.kind == "stream":
+            assert body.startswith(self.shown[reply.message_id]), "a stream can only grow"
+        self.shown[reply.message_id] = body
+        self.changed.set()
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        failure = self.failures.pop(0) if self.failures else None
+        if failure:
+            raise failure
+
+    async def wait_until(self, is_met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not is_met():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+class Reply:
+    """A PagedReply with its outlet and what it recorded."""
+
+    def __init__(self, outlet: RecordingOutlet, **options: object) -> None:
+        self.outlet = outlet
+        self.recorded: list[ReplyMessage] = []
+        kind: Outlet = outlet
+        self.sink = PagedReply(kind, self.record, Pace(AT_ONCE, 10_000_000), **options)  # type: ignore[arg-type]
+
+    async def record(self, reply: ReplyMessage) -> None:
+        self.recorded.append(reply)
+
+    @property
+    def text(self) -> list[str]:
+        return list(self.outlet.shown.values())
+
+
+@pytest.fixture(params=[False, True], ids=["edits", "appends"])
+def outlet(request: pytest.FixtureRequest) -> RecordingOutlet:
+    return RecordingOutlet(appends=request.param)
+
+
+async def test_updates_are_shown_while_the_answer_grows(outlet: RecordingOutlet):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("Hello")
+    await outlet.wait_until(lambda: reply.text == ["Hello"])
+    reply.sink.update("Hello, world")
+    await outlet.wait_until(lambda: reply.text == ["Hello, world"])
+    await reply.sink.finish("Hello, world!")
+    await reply.sink.aclose()
+    assert reply.text == ["Hello, world!"]
+    assert outlet.working == [True, False]
+
+
+async def test_a_finish_without_updates_posts_the_whole_text_once(outlet: RecordingOutlet):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    await reply.sink.finish("All at once")
+    await reply.sink.aclose()
+    assert reply.text == ["All at once"]
+    assert outlet.calls == (["post", "seal"] if outlet.appends else ["post"])
+
+
+async def test_a_long_text_goes_on_in_further_messages(outlet: RecordingOutlet):
+    reply = Reply(outlet)
+    lines = [f"line {number:03}" for number in range(60)]
+    await reply.sink.start()
+    for end in range(0, 60, 7):
+        reply.sink.update("\n".join(lines[:end]))
+        await asyncio.sleep(0.005)
+    await reply.sink.finish("\n".join(lines))
+    await reply.sink.aclose()
+    assert "\n".join(reply.text).split() == "\n".join(lines).split()
+    assert [message.part for message in reply.recorded if message.kind != "stream"] == list(
+        range(len(reply.text))
+    )
+    if outlet.appends:
+        assert outlet.sealed == set(outlet.shown)
+
+
+async def test_every_message_is_recorded_as_soon_as_it_is_made(outlet: RecordingOutlet):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("first words")
+    await outlet.wait_until(lambda: bool(reply.recorded))
+    assert reply.recorded[0].message_id == "m0"
+    await reply.sink.aclose()
+
+
+async def test_a_platform_that_asks_to_slow_down_is_obeyed_and_gets_all(outlet: RecordingOutlet):
+    outlet.failures = [SlowDownError(timedelta(milliseconds=20)), TransientError("503"), None]
+    reply = Reply(outlet)
+    await reply.sink.start()
+    await reply.sink.finish("patience")
+    await reply.sink.aclose()
+    assert reply.text == ["patience"]
+    assert len(reply.recorded) == 1 + outlet.appends
+
+
+async def test_a_failed_update_is_made_good_by_a_later_one(outlet: RecordingOutlet):
+    outlet.failures = [TransientError("503")]
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("here")
+    await outlet.wait_until(lambda: reply.text == ["here"])
+    await reply.sink.finish("here")
+    await reply.sink.aclose()
+
+
+async def test_a_platform_that_refuses_for_good_raises(outlet: RecordingOutlet):
+    outlet.failures = [DeliveryError("channel_not_found")]
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("anyone?")
+    with pytest.raises(DeliveryError, match="channel_not_found"):
+        await reply.sink.finish("anyone? there?")
+    await reply.sink.aclose()
+    assert outlet.calls == ["post"]
+
+
+async def test_delivery_is_given_up_after_the_time_allowed(outlet: RecordingOutlet):
+    outlet.failures = [SlowDownError(timedelta(seconds=100))]
+    reply = Reply(outlet, give_up_after=timedelta(seconds=1))
+    await reply.sink.start()
+    with pytest.raises(DeliveryError, match="gave up"):
+        await reply.sink.finish("too slow")
+    await reply.sink.aclose()
+
+
+async def test_a_full_message_is_left_as_it_is_and_the_text_goes_on_in_a_new_one(
+    outlet: RecordingOutlet,
+):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("the beginning ")
+    await outlet.wait_until(lambda: len(outlet.shown) == 1)
+    outlet.failures = [PageFullError("expired")]
+    await reply.sink.finish("the beginning and the end")
+    await reply.sink.aclose()
+    assert reply.text == ["the beginning ", "and the end"]
+
+
+async def test_messages_of_an_earlier_attempt_are_taken_over(outlet: RecordingOutlet):
+    outlet.shown = {"old0": "torso", "old1": "more torso", "sorry": "a notice"}
+    reply = Reply(
+        outlet,
+        taken_over=[
+            ReplyMessage(0, "old0"),
+            ReplyMessage(1, "old1"),
+            ReplyMessage(2, "sorry", "notice"),
+        ],
+    )
+    await reply.sink.start()
+    await reply.sink.finish("whole")
+    await reply.sink.aclose()
+    assert outlet.shown == {"old0": "whole", "sorry": "a notice"}
+    assert "post" not in outlet.calls
+
+
+async def test_a_failure_is_told_below_what_was_said(outlet: RecordingOutlet):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("```py\nx = 1")
+    await outlet.wait_until(lambda: len(outlet.shown) == 1)
+    await reply.sink.fail("It broke.", "```py\nx = 1")
+    await reply.sink.aclose()
+    assert reply.text == ["```py\nx = 1\n```\n\n⚠️ It broke."]
+
+
+async def test_an_open_fence_is_closed_while_it_grows_only_where_edits_can_take_it_back(
+    outlet: RecordingOutlet,
+):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("```py\nx = 1\n")
+    await outlet.wait_until(lambda: len(outlet.shown) == 1)
+    assert reply.text[0].endswith("```") is not outlet.appends
+    await reply.sink.finish("```py\nx = 1\n```")
+    await reply.sink.aclose()
+    assert reply.text == ["```py\nx = 1\n```"]
+
+
+def test_replies_share_the_calls_of_a_minute():
+    pace = Pace(timedelta(seconds=0.5), calls_per_minute=100)
+    pace.active = 1
+    assert pace.seconds == pytest.approx(0.6)
+    pace.active = 5
+    assert pace.seconds == pytest.approx(3.0)
+
+
+def test_a_pace_slows_when_asked_and_recovers():
+    pace = Pace(timedelta(seconds=1), calls_per_minute=600)
+    pace.slow()
+    assert pace.seconds == 2
+    for _ in range(20):
+        pace.ease()
+    assert pace.seconds == 1
