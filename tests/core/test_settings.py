@@ -1,0 +1,95 @@
+"""Settings come from the environment and .env; a wrong one stops with one line that helps."""
+
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from core.errors import SettingsError
+from core.settings import Settings, load_settings
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_example_names_every_setting_and_no_other():
+    assert set(dotenv_values(EXAMPLE)) == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_example_gives_every_default():
+    from_example = Settings(_env_file=EXAMPLE)  # pyright: ignore[reportCallIssue]
+    assert from_example.model_dump() == load_settings(use_environment=False).model_dump()
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch):
+    Path(".env").write_text("MODEL=from-file\nMODELS=a, b ,,c\n")
+    monkeypatch.setenv("MODEL", "from-environment")
+    settings = load_settings()
+    assert settings.model == "from-environment"
+    assert settings.models == ("a", "b", "c")
+
+
+def test_given_settings_alone_count_without_the_environment(monkeypatch: pytest.MonkeyPatch):
+    Path(".env").write_text("SLACK_BOT_TOKEN=xoxb-real\n")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-real")
+    settings = load_settings(use_environment=False, model="demo/echo")
+    assert settings.model == "demo/echo"
+    assert settings.secrets() == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("RETENTION_DAYS", "many", "a whole number"),
+        ("RETENTION_DAYS", "-1", "at least 0"),
+        ("TEMPERATURE", "3", "at most 2"),
+        ("LOG_FORMAT", "xml", "'text' or 'json'"),
+        ("OPENAI_BASE_URL", "localhost:8000", "http://"),
+        ("MAX_REQUESTS_PER_MINUTE", "0", "at least 1"),
+        ("SHUTDOWN_SECONDS", "soon", "a number"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_variable_and_mend(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    line = str(caught.value)
+    assert line.startswith(f"{variable}: ")
+    assert expected in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://slack.com/api/", "https://slack.com/api/"),
+        ("https://slack.com/api", "https://slack.com/api/"),
+    ],
+)
+def test_slack_address_ends_with_a_slash(monkeypatch: pytest.MonkeyPatch, given: str, used: str):
+    monkeypatch.setenv("SLACK_API_URL", given)
+    assert load_settings().slack_api_url == used
+
+
+def test_no_secret_shows_in_a_repr_or_an_error(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-very-secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    settings = load_settings()
+    assert "very-secret" not in repr(settings)
+    assert set(settings.secrets()) == {"xoxb-very-secret", "sk-very-secret"}
+
+
+def test_an_empty_value_is_none(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TEMPERATURE", "")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "")
+    settings = load_settings()
+    assert settings.temperature is None
+    assert settings.slack_bot_token is None
