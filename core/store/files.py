@@ -1,0 +1,80 @@
+"""The database file: where DATABASE_URL says it is, whether it can be used, and who runs on it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from core.errors import SettingsError, StoreBusyError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where only one runner at a time is the operator's care.
+    fcntl = None
+
+_VARIABLE = "DATABASE_URL"
+_FORMS = "Write sqlite:///skein.db, or sqlite:////var/lib/skein/skein.db for an absolute path."
+
+
+def parse_sqlite_url(url: str) -> Path:
+    """Give the path in `sqlite:///relative.db` or `sqlite:////absolute.db`. Raises SettingsError.
+
+    The error never quotes the address: one of another kind may hold a password.
+    """
+    if not url.startswith("sqlite:"):
+        scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)", url)
+        kind = f"{scheme[0]} databases" if scheme else "this address"
+        raise SettingsError(_VARIABLE, f"{kind} cannot be used", _FORMS)
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path or path.endswith("/"):
+        raise SettingsError(_VARIABLE, "the address names no file", _FORMS)
+    if path == ":memory:":
+        raise SettingsError(_VARIABLE, "a database in memory would forget everything", _FORMS)
+    if "?" in path or "\x00" in path:
+        raise SettingsError(_VARIABLE, "the address has options, and none are known", _FORMS)
+    return Path(path)
+
+
+def check_file(path: Path) -> None:
+    """Make sure that a database can be opened or made at a path. Raises SettingsError."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise SettingsError(_VARIABLE, f"the folder {folder} does not exist", f"mkdir -p {folder}")
+    if path.is_dir():
+        raise SettingsError(_VARIABLE, f"{path} is a folder", "Name a file in it.")
+    # SQLite keeps two more files beside the database, so the folder itself must be writable.
+    for place in (folder, path):
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+            raise SettingsError(
+                _VARIABLE,
+                f"{place} cannot be written",
+                "Change its owner, or choose another place.",
+            )
+
+
+@contextmanager
+def lock_runner(path: Path) -> Generator[None]:
+    """Be the only runner on a database file. Raises StoreBusyError while another process is.
+
+    The operating system holds the lock and drops it with the process, however that ends. The lock
+    is on a file of its own, `<database>-lock`, which stays: other commands open the database freely.
+    """
+    check_file(path)
+    # Two names of one file must meet in one lock.
+    path = path.resolve()
+    with path.with_name(f"{path.name}-lock").open("a+") as file:
+        _lock(file, path)
+        yield
+
+
+def _lock(file: IO[str], path: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StoreBusyError(str(path)) from error

@@ -1,0 +1,15 @@
+-- What the runner of migrations asks; the migrations themselves stand in migrations/.
+
+-- name: list_tables()
+-- All tables of the file, to tell an empty file from another program's.
+SELECT name FROM sqlite_master WHERE type = 'table';
+
+-- name: load_migrations()
+-- The migrations applied so far.
+SELECT number, needs FROM skein_migrations ORDER BY number;
+
+-- name: record_migration(number, name, needs, now)^
+-- Note that a migration was applied.
+INSERT INTO skein_migrations (number, name, needs, applied_at)
+VALUES (:number, :name, :needs, :now)
+RETURNING number;

@@ -1,0 +1,152 @@
+"""Between the values of the core and the rows of a database; every SQL backend uses these.
+
+In a row a time is a whole number of microseconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any, Protocol
+
+from core.conversation import (
+    Author,
+    Conversation,
+    Incoming,
+    Message,
+    ReplyMessage,
+    ThreadKey,
+    Turn,
+    TurnState,
+)
+from core.store.base import ConversationInfo, StoredMessage
+
+Value = str | int | None
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Row(Protocol):
+    """A row whose columns are reached by name."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """Give a column's value. Raises IndexError or KeyError for an unknown one."""
+        ...
+
+
+def render_time(time: datetime) -> int:
+    """Turn an aware time into microseconds. Raises TypeError for a naive one."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def parse_time(microseconds: int) -> datetime:
+    """Turn microseconds into an aware time."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def render_text(text: str) -> str:
+    """Make a text storable: NUL and lone surrogates, which databases refuse, become U+FFFD.
+
+    Both are valid in JSON, so that a platform or a model may well send them.
+    """
+    text = text.replace("\x00", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def render_key(key: ThreadKey) -> dict[str, Value]:
+    """Give a key's columns."""
+    return {
+        "platform": key.platform,
+        "workspace": key.workspace,
+        "channel": key.channel,
+        "thread": key.thread,
+    }
+
+
+def render_message_key(incoming: Incoming) -> dict[str, Value]:
+    """Give the columns by which a message is known."""
+    return {
+        "platform": incoming.key.platform,
+        "workspace": incoming.key.workspace,
+        "channel": incoming.key.channel,
+        "message_id": incoming.message_id,
+    }
+
+
+def parse_turns(rows: Iterable[Row]) -> list[Turn]:
+    """Read turns from rows of `turn_details`, in which the rows of one turn stand together."""
+    return [_parse_turn(list(group)) for _, group in groupby(rows, lambda row: row["id"])]
+
+
+def parse_conversation(key: ThreadKey, rows: list[Row]) -> Conversation:
+    """Read a conversation from the rows of `load_conversation`, of which there is at least one."""
+    return Conversation(
+        messages=[_parse_message(row) for row in rows if row["role"] is not None],
+        key=key,
+        model=rows[0]["chosen_model"],
+        system_prompt=rows[0]["system_prompt"],
+    )
+
+
+def parse_info(row: Row) -> ConversationInfo:
+    """Read a row of `conversation_details`."""
+    return ConversationInfo(
+        id=row["id"],
+        key=_parse_key(row),
+        model=row["model"],
+        system_prompt=row["system_prompt"],
+        first_text=row["first_text"] or "",
+        message_count=row["message_count"],
+        created_at=parse_time(row["created_at"]),
+        updated_at=parse_time(row["updated_at"]),
+    )
+
+
+def parse_stored_message(row: Row) -> StoredMessage:
+    """Read a row of `load_history`."""
+    return StoredMessage(_parse_message(row), is_sent=bool(row["is_sent"]), turn_id=row["turn_id"])
+
+
+def _parse_key(row: Row) -> ThreadKey:
+    return ThreadKey(row["platform"], row["workspace"], row["channel"], row["thread"])
+
+
+def _parse_message(row: Row) -> Message:
+    author_id = row["author_id"]
+    return Message(
+        role=row["role"],
+        text=row["text"],
+        author=None if author_id is None else Author(author_id, row["author_name"]),
+        sent_at=parse_time(row["sent_at"]),
+        model=row["model"],
+    )
+
+
+def _parse_turn(rows: list[Row]) -> Turn:
+    row = rows[0]
+    return Turn(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        key=_parse_key(row),
+        message_id=row["message_id"],
+        author=Author(row["author_id"], row["author_name"]),
+        # A command is journalled without its text.
+        text=row["text"] or "",
+        sent_at=parse_time(row["sent_at"]),
+        received_at=parse_time(row["received_at"]),
+        state=TurnState(row["state"]),
+        attempts=row["attempts"],
+        reply_text=row["reply_text"],
+        replies=tuple(
+            ReplyMessage(part["reply_part"], part["reply_message_id"], part["reply_kind"])
+            for part in rows
+            if part["reply_part"] is not None
+        ),
+        error=row["error"],
+    )
