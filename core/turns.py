@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Self
 
 from core.conversation import Incoming, ReplyMessage, Turn, TurnState
@@ -36,7 +35,10 @@ class _Lane:
 
 
 class Turns:
-    """The runner. Enter it before use; leaving it ends all lanes where they stand."""
+    """The runner. Enter it before use; leaving it ends all lanes where they stand.
+
+    It owns the lanes' tasks itself: a task group would wrap whatever error ends the program.
+    """
 
     def __init__(
         self,
@@ -52,20 +54,12 @@ class Turns:
         self._open_sinks: dict[str, OpenSink] = {}
         self._lanes: dict[int, _Lane] = {}
         self._is_draining = False
-        self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.halt()
-        await self._tasks.__aexit__(kind, error, traceback)
 
     def attach(self, platform: str, open_sink: OpenSink) -> None:
         """Say how replies are shown on a platform. Its turns can run from now on."""
@@ -114,9 +108,15 @@ class Turns:
         What is not done by then stays in the journal and is taken up by the next `resume`.
         """
         self._is_draining = True
+        await self.wait_idle(grace)
+
+    async def wait_idle(self, timeout: timedelta) -> bool:
+        """Wait until the conversations that have something to do now are done. False if they are not."""
         tasks = [lane.task for lane in self._lanes.values() if lane.task]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace.total_seconds())
+        if not tasks:
+            return True
+        _, late = await asyncio.wait(tasks, timeout=timeout.total_seconds())
+        return not late
 
     async def halt(self) -> None:
         """End all turns where they stand; the journal keeps them for the next `resume`."""
@@ -136,7 +136,7 @@ class Turns:
         lane = self._lanes.setdefault(conversation_id, _Lane())
         lane.was_woken = True
         if lane.task is None and not self._is_draining:
-            lane.task = self._tasks.create_task(self._run_lane(conversation_id, lane))
+            lane.task = asyncio.create_task(self._run_lane(conversation_id, lane))
 
     async def _run_lane(self, conversation_id: int, lane: _Lane) -> None:
         try:
