@@ -1,0 +1,171 @@
+"""What happens to messages and threads, whoever does it: stored, then told to everyone."""
+
+from __future__ import annotations
+
+from bots.playground.discord.forms import MessageForm, Upload
+from bots.playground.discord.objects import message_object
+from bots.playground.discord.sessions import Event, Intents
+from bots.playground.discord.state import (
+    Channel,
+    ChannelType,
+    Json,
+    MessageFlags,
+    MessageType,
+    Post,
+)
+from bots.playground.discord.views import is_shown
+from bots.playground.discord.world import World
+
+
+def add_post(world: World, post: Post) -> Post:
+    """Keep a new message and tell of it. An archived thread opens again."""
+    thread = world.state.channels[post.channel]
+    if thread.is_archived and not thread.is_locked:
+        thread.is_archived = False
+        world.announce_channel("THREAD_UPDATE", thread)
+    world.state.in_channel(post.channel)[post.id] = post
+    if is_shown(post):
+        world.announce_post("MESSAGE_CREATE", post)
+    else:
+        world.send_post("MESSAGE_CREATE", post)
+    if post.author == world.state.bot.id:
+        world.publish({"type": "status", "channel": post.channel, "thread": "", "text": ""})
+    return post
+
+
+def remove_post(world: World, post: Post) -> None:
+    """Take a message away and tell of it."""
+    world.state.in_channel(post.channel).pop(post.id, None)
+    channel = world.state.channels[post.channel]
+    data: Json = {"id": post.id, "channel_id": post.channel}
+    is_private = channel.is_dm or post.is_ephemeral
+    if not is_private:
+        data["guild_id"] = world.state.guild_id
+    intent = Intents.DIRECT_MESSAGES if is_private else Intents.GUILD_MESSAGES
+    world.dispatch(Event("MESSAGE_DELETE", data, intent, is_private))
+    world.publish({"type": "deleted", "channel": post.channel, "id": post.id})
+
+
+def apply_form(world: World, post: Post, form: MessageForm) -> None:
+    """Put what a form holds into a message; what it does not mention stays."""
+    if form.content is not None:
+        post.content = form.content
+    if form.embeds is not None:
+        post.embeds = form.embeds
+    if form.components is not None:
+        post.components = _numbered(form.components)
+    if form.attachments is not None or form.uploads:
+        kept = {str(each["id"]) for each in form.attachments or () if "id" in each}
+        post.attachments = [each for each in post.attachments if each["id"] in kept]
+        post.attachments += [_attach(world, post, upload) for upload in form.uploads]
+
+
+def _numbered(components: list[Json]) -> list[Json]:
+    """Give every component the `id` that Discord returns, counted from 1 through the tree."""
+    number = 0
+
+    def visit(component: Json) -> Json:
+        nonlocal number
+        number += 1
+        numbered = {**component, "id": number}
+        if "components" in component:
+            numbered["components"] = [visit(each) for each in component["components"]]
+        if "accessory" in component:
+            numbered["accessory"] = visit(component["accessory"])
+        return numbered
+
+    return [visit(component) for component in components]
+
+
+def _attach(world: World, post: Post, upload: Upload) -> Json:
+    attachment = world.snowflakes.next()
+    path = f"/attachments/{post.channel}/{attachment}/{upload.name}"
+    world.files[path] = upload.data
+    return {
+        "id": attachment,
+        "filename": upload.name,
+        "size": len(upload.data),
+        "content_type": upload.content_type,
+        "url": world.file_url(path),
+        "proxy_url": world.file_url(path),
+    }
+
+
+def start_thread(
+    world: World,
+    parent: Channel,
+    name: str,
+    owner: str,
+    *,
+    starter: Post | None = None,
+    is_private: bool = False,
+    archive_minutes: int = 4320,
+) -> Channel:
+    """Start a thread, from a message (whose id it then has) or without one."""
+    thread = Channel(
+        id=starter.id if starter else world.snowflakes.next(),
+        name=name,
+        type=ChannelType.PRIVATE_THREAD if is_private else ChannelType.PUBLIC_THREAD,
+        parent=parent.id,
+        owner=owner,
+        archived_at=world.now(),
+        auto_archive_minutes=archive_minutes,
+        members=[owner],
+    )
+    world.state.channels[thread.id] = thread
+    world.announce_channel("THREAD_CREATE", thread, newly_created=True)
+    if starter is not None:
+        _note_start(world, starter, thread)
+    elif not is_private:
+        note = Post(world.snowflakes.next(), parent.id, owner, name, MessageType.THREAD_CREATED)
+        note.reply_channel = thread.id
+        add_post(world, note)
+    return thread
+
+
+def _note_start(world: World, starter: Post, thread: Channel) -> None:
+    """Mark the message that a thread came from, and open the thread with a note that points to it."""
+    starter.flags |= MessageFlags.HAS_THREAD
+    world.announce_post("MESSAGE_UPDATE", starter)
+    note = Post(
+        world.snowflakes.next(), thread.id, starter.author, type=MessageType.THREAD_STARTER_MESSAGE
+    )
+    note.reply_to, note.reply_channel = starter.id, starter.channel
+    add_post(world, note)
+
+
+def react(world: World, post: Post, user: str, emoji: str, *, adds: bool) -> None:
+    """Add or take back somebody's reaction."""
+    users = post.reactions.setdefault(emoji, [])
+    if (user in users) == adds:
+        return
+    if adds:
+        users.append(user)
+    else:
+        users.remove(user)
+    if not users:
+        del post.reactions[emoji]
+    _tell_reaction(world, post, user, emoji, "ADD" if adds else "REMOVE")
+
+
+def _tell_reaction(world: World, post: Post, user: str, emoji: str, change: str) -> None:
+    is_private = world.state.channels[post.channel].is_dm
+    data: Json = {
+        "user_id": user,
+        "channel_id": post.channel,
+        "message_id": post.id,
+        "emoji": {"id": None, "name": emoji},
+        "burst": False,
+        "type": 0,
+    }
+    if change == "ADD":
+        data["message_author_id"] = post.author
+    if not is_private:
+        data["guild_id"] = world.state.guild_id
+    intent = Intents.DIRECT_MESSAGE_REACTIONS if is_private else Intents.GUILD_MESSAGE_REACTIONS
+    world.dispatch(Event(f"MESSAGE_REACTION_{change}", data, intent, is_private), emoji)
+
+
+def shown_to_bot(world: World, post: Post) -> Json:
+    """Render a message for an answer over HTTP, where the application's grant counts."""
+    return message_object(world.state, post, sees_content=world.grants_message_content)

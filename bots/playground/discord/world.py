@@ -1,0 +1,87 @@
+"""The simulated world: the state and all that must hear when it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bots.playground.base import Feed, FeedEvent
+from bots.playground.discord.commands import Commands
+from bots.playground.discord.interactions import Interaction
+from bots.playground.discord.limits import Limits
+from bots.playground.discord.objects import channel_object, message_event
+from bots.playground.discord.sessions import Event, Intents, Sessions
+from bots.playground.discord.snowflakes import Clock, Snowflakes
+from bots.playground.discord.state import Channel, Json, Post, State
+from bots.playground.discord.views import channel_view, message_view
+
+PLATFORM = "discord"
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that the parts of the simulation share. Changes go out as events from here."""
+
+    state: State
+    token: str
+    now: Clock
+    snowflakes: Snowflakes
+    sessions: Sessions
+    limits: Limits
+    commands: Commands
+    feed: Feed
+    grants_message_content: bool = True
+    interaction_seconds: float = 3
+    interactions: dict[str, Interaction] = field(default_factory=dict[str, Interaction])
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Attached files by their path."""
+    origin: str = ""
+    """The address under which this is served, with its prefix; empty until then."""
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's websocket address."""
+        return f"{self.origin.replace('http', 'ws', 1)}/gateway"
+
+    def file_url(self, path: str) -> str:
+        """Give the address of an attached file."""
+        return f"{self.origin}{path}"
+
+    def publish(self, event: FeedEvent) -> None:
+        """Tell the page and the tests."""
+        self.feed.publish({"platform": PLATFORM, **event})
+
+    def dispatch(self, event: Event, detail: str = "") -> None:
+        """Tell the bot, and the page that it was told."""
+        if self.sessions.dispatch(event):
+            self.publish(
+                {
+                    "type": "delivery",
+                    "name": event.name,
+                    "detail": detail,
+                    "attempt": event.attempt,
+                }
+            )
+
+    def announce_post(self, name: str, post: Post, attempt: int = 1) -> None:
+        """Tell everyone that a message is new or changed; `name` is the gateway event's."""
+        self.send_post(name, post, attempt)
+        self.publish({"type": "message", "message": message_view(self.state, post)})
+
+    def send_post(self, name: str, post: Post, attempt: int = 1) -> None:
+        """Tell the bot alone about a message."""
+        is_private = self.state.channels[post.channel].is_dm or post.is_ephemeral
+        event = Event(
+            name,
+            message_event(self.state, post, sees_content=True),
+            Intents.DIRECT_MESSAGES if is_private else Intents.GUILD_MESSAGES,
+            is_private,
+            message_event(self.state, post, sees_content=False),
+            attempt,
+        )
+        self.dispatch(event, post.content[:80])
+
+    def announce_channel(self, name: str, channel: Channel, **more: object) -> None:
+        """Tell everyone that a channel or thread is new or changed."""
+        data: Json = {**channel_object(self.state, channel), **more}
+        self.dispatch(Event(name, data, Intents.GUILDS), channel.name)
+        self.publish({"type": "channel", "channel": channel_view(channel)})
