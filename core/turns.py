@@ -23,6 +23,9 @@ from core.store.base import Store
 
 log = logging.getLogger("skein.turns")
 
+FIRST_BACK_OFF = timedelta(seconds=1)
+LONGEST_BACK_OFF = timedelta(seconds=60)
+
 
 @dataclass(slots=True)
 class _Lane:
@@ -32,6 +35,8 @@ class _Lane:
     run: Run | None = None
     resumed: deque[Turn] = field(default_factory=deque[Turn])
     was_woken: bool = False
+    may_be_stuck: bool = False
+    """Whether the store failed in the middle of a turn, which is then neither done nor queued."""
 
 
 class Turns:
@@ -139,20 +144,35 @@ class Turns:
             lane.task = asyncio.create_task(self._run_lane(conversation_id, lane))
 
     async def _run_lane(self, conversation_id: int, lane: _Lane) -> None:
+        back_off = FIRST_BACK_OFF
         try:
             while not self._is_draining:
                 lane.was_woken = False
-                turn = await self._next_turn(conversation_id, lane)
-                if turn is not None:
-                    await self._run_stoppable(turn, lane)
-                elif not lane.was_woken:
-                    return
-        except Exception:
-            log.exception("conversation %d: its turns wait for a restart", conversation_id)
+                try:
+                    turn = await self._next_turn(conversation_id, lane)
+                    if turn is not None:
+                        await self._run_stoppable(turn, lane)
+                    elif not lane.was_woken:
+                        return
+                    back_off = FIRST_BACK_OFF
+                except Exception:
+                    log.exception("conversation %d: goes on in %s", conversation_id, back_off)
+                    await asyncio.sleep(back_off.total_seconds())
+                    back_off = min(back_off * 2, LONGEST_BACK_OFF)
+                    lane.may_be_stuck = True
         finally:
             del self._lanes[conversation_id]
 
     async def _next_turn(self, conversation_id: int, lane: _Lane) -> Turn | None:
+        """Start what comes next: first what was left half done, for it holds up the rest."""
+        if lane.may_be_stuck:
+            unfinished = await self._store.load_unfinished()
+            lane.resumed.extend(
+                turn
+                for turn in unfinished
+                if turn.conversation_id == conversation_id and turn.state is not TurnState.QUEUED
+            )
+            lane.may_be_stuck = False
         while lane.resumed:
             turn = await self._store.restart(lane.resumed.popleft().id)
             if turn is not None:
