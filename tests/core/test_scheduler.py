@@ -1,0 +1,36 @@
+"""Pruning: what nobody touched goes, what is busy or fresh stays."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.conversation import Usage
+from core.scheduler import BATCH, open_scheduler, prune
+from core.store.sqlite import open_sqlite
+from tests.fakes import make_incoming
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+RETENTION = timedelta(days=90)
+
+
+async def test_old_conversations_are_pruned_in_batches(tmp_path: Path):
+    clock = [NOW - timedelta(days=100)]
+    async with open_sqlite(f"sqlite:///{tmp_path / 'skein.db'}", now=lambda: clock[0]) as store:
+        for number in range(BATCH + 5):
+            turn = (await store.record(make_incoming("old", thread=f"old{number}"))).turn
+            await store.start_next(turn.conversation_id)
+            await store.save_reply(turn.id, "answer", "m", Usage())
+            await store.finish(turn.id)
+        await store.record(make_incoming("still waiting", thread="busy"))
+        clock[0] = NOW
+        await store.record(make_incoming("fresh", thread="fresh"))
+        assert await prune(store, RETENTION, NOW) == BATCH + 5
+        left = {info.key.thread for info in await store.load_recent("test")}
+        assert left == {"busy", "fresh"}
+
+
+async def test_the_schedule_prunes_only_with_a_retention(tmp_path: Path):
+    async with open_sqlite(f"sqlite:///{tmp_path / 'skein.db'}") as store:
+        async with open_scheduler(store, None) as scheduler:
+            assert scheduler.get_jobs() == []
+        async with open_scheduler(store, RETENTION) as scheduler:
+            assert len(scheduler.get_jobs()) == 1
