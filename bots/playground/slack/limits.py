@@ -28,6 +28,8 @@ class Sizes:
     stream: int = 11_900
     stream_lifetime: timedelta = timedelta(minutes=5)
     status_lifetime: timedelta = timedelta(minutes=2)
+    messages_a_call: int = 1_000
+    """How many messages conversations.history and replies give at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ DISTRIBUTED_RATES: Mapping[str, Rate] = {
     "conversations.history": Rate(1),
     "conversations.replies": Rate(1),
 }
-"""What distributed apps outside the Marketplace get, with at most 15 messages a call."""
+"""What distributed apps outside the Marketplace get."""
+
+DISTRIBUTED_MESSAGES_A_CALL = 15
 
 
 @dataclass(slots=True)

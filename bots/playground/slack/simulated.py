@@ -15,7 +15,7 @@ from aiohttp import web
 from bots.playground.base import CommandView, Faults, Feed, MessageView, Snapshot
 from bots.playground.slack import events
 from bots.playground.slack.arguments import read_call
-from bots.playground.slack.limits import RateLimits, Sizes
+from bots.playground.slack.limits import DISTRIBUTED_MESSAGES_A_CALL, RateLimits, Sizes
 from bots.playground.slack.people import People
 from bots.playground.slack.refusal import RefusedError
 from bots.playground.slack.responses import Responses
@@ -66,7 +66,10 @@ class SimulatedSlack:
         self.state: State = seeded_state(clock, bot_name)
         self._commands = tuple(commands)
         self._timing = timing or Timing()
-        self.workspace = Workspace(self.state, self.feed, self._notify, sizes or Sizes())
+        sizes = sizes or Sizes()
+        if is_distributed:
+            sizes = replace(sizes, messages_a_call=DISTRIBUTED_MESSAGES_A_CALL)
+        self.workspace = Workspace(self.state, self.feed, self._notify, sizes)
         self._socket = SocketMode(self.state.identity.app, self._timing, self._publish)
         self._responses = Responses(self.workspace)
         rates = RateLimits(clock, rate_scale, is_distributed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
@@ -16,10 +17,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bots.playground.slack import SimulatedSlack, Timing, serve_slack
 
 QUICK = Timing(
-    ack=timedelta(milliseconds=200),
     retries=(timedelta(0), timedelta(milliseconds=20), timedelta(milliseconds=40)),
     refresh_grace=timedelta(milliseconds=50),
 )
+IMPATIENT = replace(QUICK, ack=timedelta(milliseconds=300))
+"""For tests in which an acknowledgement fails to come."""
 
 
 class FakeClock:
@@ -44,7 +46,9 @@ def make_slack(**options: object) -> SimulatedSlack:
 async def api_client(slack: SimulatedSlack, token: str = "") -> AsyncGenerator[AsyncWebClient]:
     """Make the real SDK's client of a served workspace."""
     async with aiohttp.ClientSession() as session:
-        yield AsyncWebClient(token=token or slack.bot_token, base_url=slack.api_url, session=session)
+        yield AsyncWebClient(
+            token=token or slack.bot_token, base_url=slack.api_url, session=session
+        )
 
 
 @asynccontextmanager
@@ -54,10 +58,13 @@ async def served(**options: object) -> AsyncGenerator[tuple[SimulatedSlack, Asyn
         yield slack, client
 
 
-def bolt_app(slack: SimulatedSlack) -> AsyncApp:
+def bolt_app(slack: SimulatedSlack, *, is_told_of_itself: bool = False) -> AsyncApp:
     """Make a Bolt app whose failing listeners leave their events unacknowledged."""
-    client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
-    return AsyncApp(client=client, process_before_response=True, raise_error_for_unhandled_request=False)
+    return AsyncApp(
+        client=AsyncWebClient(token=slack.bot_token, base_url=slack.api_url),
+        process_before_response=True,
+        ignoring_self_events_enabled=not is_told_of_itself,
+    )
 
 
 @asynccontextmanager

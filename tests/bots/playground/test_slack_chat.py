@@ -14,7 +14,9 @@ async def test_a_posted_message_stands_in_its_thread_with_its_metadata():
         )
         (view,) = slack.messages(channel, root)
         assert (view["id"], view["text"], view["format"]) == (posted["ts"], "*hi*", "mrkdwn")
-        thread = await client.conversations_replies(channel=channel, ts=root, include_all_metadata=True)
+        thread = await client.conversations_replies(
+            channel=channel, ts=root, include_all_metadata=True
+        )
         assert thread["messages"][1]["metadata"] == metadata
         assert thread["messages"][1]["bot_id"] == slack.state.identity.bot_id
 
@@ -28,7 +30,8 @@ async def test_markdown_text_is_shown_as_markdown():
 async def test_timestamps_only_grow_even_when_the_clock_stands_still():
     async with served(clock=lambda: 1_760_000_000.0) as (slack, client):
         stamps = [
-            (await client.chat_postMessage(channel=slack.channel("random"), text="x"))["ts"] for _ in range(3)
+            (await client.chat_postMessage(channel=slack.channel("random"), text="x"))["ts"]
+            for _ in range(3)
         ]
         assert stamps == sorted(set(stamps), key=float)
 
@@ -103,7 +106,9 @@ async def test_a_deleted_first_message_leaves_its_thread_standing():
         ({"text": "x", "metadata": {"event_type": "only"}}, "invalid_metadata_format"),
     ],
 )
-async def test_a_wrong_post_is_refused_with_slacks_code(arguments: dict[str, object], expected: str):
+async def test_a_wrong_post_is_refused_with_slacks_code(
+    arguments: dict[str, object], expected: str
+):
     async with served() as (slack, client):
         with pytest.raises(SlackApiError) as refused:
             await client.api_call(
@@ -119,7 +124,9 @@ async def test_an_archived_channel_and_one_without_the_bot_refuse_posts():
             await client.chat_postMessage(channel=slack.channel("random"), text="x")
         assert code(refused) == "is_archived"
         with pytest.raises(SlackApiError) as refused:
-            await client.chat_postMessage(channel=slack.add_channel("secret", has_bot=False), text="x")
+            await client.chat_postMessage(
+                channel=slack.add_channel("secret", has_bot=False), text="x"
+            )
         assert code(refused) == "not_in_channel"
 
 
@@ -134,7 +141,12 @@ SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}
         [{"type": "section"}],
         [{"type": "unheard_of"}],
         [{"type": "markdown", "text": "x" * 7_000}] * 2,
-        [{"type": "actions", "elements": [{"type": "static_select", "action_id": "a", "options": []}]}],
+        [
+            {
+                "type": "actions",
+                "elements": [{"type": "static_select", "action_id": "a", "options": []}],
+            }
+        ],
     ],
 )
 async def test_blocks_beyond_slacks_limits_are_invalid(blocks: list[dict[str, object]]):
@@ -148,7 +160,9 @@ async def test_blocks_beyond_slacks_limits_are_invalid(blocks: list[dict[str, ob
 async def test_blocks_at_slacks_limits_are_taken_and_read_instead_of_the_text():
     async with served() as (slack, client):
         blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_000}}] * 50
-        await client.chat_postMessage(channel=slack.channel("general"), text="notice", blocks=blocks)
+        await client.chat_postMessage(
+            channel=slack.channel("general"), text="notice", blocks=blocks
+        )
         (view,) = slack.messages(slack.channel("general"))
         assert view["text"] == "\n".join(["x" * 3_000] * 50)
 

@@ -6,7 +6,9 @@ from bots.playground.slack import SimulatedSlack
 from tests.bots.playground.slack_kit import FakeClock, code, served
 
 
-async def start(slack: SimulatedSlack, client: AsyncWebClient, **options: object) -> tuple[str, str]:
+async def start(
+    slack: SimulatedSlack, client: AsyncWebClient, **options: object
+) -> tuple[str, str]:
     """Start a stream in a thread of #general; gives the thread and the stream."""
     root = await slack.say("ada", "general", "tell me")
     started = await client.chat_startStream(
@@ -139,7 +141,9 @@ async def test_a_stream_takes_either_text_or_chunks():
             await client.chat_appendStream(channel=channel, ts=ts, chunks=[chunk])
         assert code(refused) == "streaming_mode_mismatch"
         with pytest.raises(SlackApiError) as refused:
-            await client.chat_appendStream(channel=channel, ts=ts, markdown_text="x", chunks=[chunk])
+            await client.chat_appendStream(
+                channel=channel, ts=ts, markdown_text="x", chunks=[chunk]
+            )
         assert code(refused) == "cannot_provide_both_markdown_text_and_chunks"
 
 
@@ -147,7 +151,9 @@ async def test_stopping_sets_the_sessions_status():
     async with served() as (slack, client):
         channel = slack.channel("general")
         root, ts = await start(slack, client, markdown_text="one")
-        await client.agents_sessions_setStatus(channel_id=channel, thread_ts=root, status="processing")
+        await client.agents_sessions_setStatus(
+            channel_id=channel, thread_ts=root, status="processing"
+        )
         assert slack.status(channel, root)
         await client.chat_stopStream(channel=channel, ts=ts, session_status="active")
         assert slack.status(channel, root) == ""

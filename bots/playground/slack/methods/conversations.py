@@ -123,14 +123,16 @@ def _within(messages: Sequence[Message], args: Arguments) -> list[Message]:
 
 
 def _page_of_messages(workspace: Workspace, messages: Sequence[Message], args: Arguments) -> Json:
-    page, cursor = _page(messages, args)
+    page, cursor = _page(messages, args, workspace.sizes.messages_a_call)
     has_more = bool(cursor["response_metadata"]["next_cursor"])
     found = [message_json(workspace.state, message) for message in page]
     return {"messages": found, "has_more": has_more, **cursor}
 
 
-def _page(items: Sequence[Item], args: Arguments) -> tuple[Sequence[Item], Json]:
-    limit = min(args.number("limit", 100), MAX_PAGE)
+def _page(
+    items: Sequence[Item], args: Arguments, max_items: int = MAX_PAGE
+) -> tuple[Sequence[Item], Json]:
+    limit = min(args.number("limit", 100), max_items)
     if limit < 1:
         raise RefusedError("invalid_limit")
     start = args.text("cursor") or "0"
