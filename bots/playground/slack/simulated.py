@@ -255,7 +255,7 @@ class SimulatedSlack:
     @property
     def given_up(self) -> list[Delivery]:
         """What the bot never acknowledged."""
-        return self._socket.given_up
+        return list(self._socket.given_up)
 
     def status(self, channel: str, thread: str) -> str:
         """What the bot is shown to be doing in a thread."""
@@ -298,14 +298,24 @@ class SimulatedSlack:
                 return found
 
     async def wait_for_reply(
-        self, channel: str, thread: str = "", *, contains: str = "", timeout: timedelta = PATIENCE
+        self,
+        channel: str,
+        thread: str = "",
+        *,
+        contains: str = "",
+        after: str = "",
+        timeout: timedelta = PATIENCE,
     ) -> MessageView:
-        """Wait for a message of the bot that says something and no longer streams. Raises TimeoutError."""
-        bot = self.state.identity.bot_user
+        """Wait for a message of the bot that says something and no longer streams.
+
+        `after` leaves out what was posted before a message. Raises TimeoutError.
+        """
+        bot, since = self.state.identity.bot_user, float(after or 0)
 
         def find() -> MessageView | None:
             found = (m for m in self.messages(channel, thread) if m["author"] == bot)
-            return next((m for m in found if contains in m["text"] and not m["is_streaming"]), None)
+            ended = (m for m in found if float(m["id"]) > since and not m["is_streaming"])
+            return next((m for m in ended if contains in m["text"]), None)
 
         return await self.wait_for(find, timeout)
 

@@ -24,6 +24,8 @@ Kind = Literal["events_api", "slash_commands", "interactive"]
 MAX_CONNECTIONS = 10
 MAX_WAITING = 1_000
 MAX_REMEMBERED = 5_000
+CLOSING_TIMEOUT = 1.0
+"""How many seconds to wait for the bot's closing frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class SocketMode:
     """The hub between the workspace and the bot's websockets. It owns a task for each delivery."""
 
     def __init__(self, app_id: str, timing: Timing, publish: Callable[[Json], None]) -> None:
-        self.given_up: list[Delivery] = []
+        self.given_up: deque[Delivery] = deque(maxlen=MAX_REMEMBERED)
         self.deliveries: deque[Delivery] = deque(maxlen=MAX_REMEMBERED)
         self.backlog: list[Json] = []
         """Event payloads of an earlier process, to be sent when the bot connects."""
@@ -191,7 +193,7 @@ class SocketMode:
         if ticket not in self._tickets:
             raise web.HTTPForbidden(text="unknown ticket")
         self._tickets.discard(ticket)
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSING_TIMEOUT)
         await socket.prepare(request)
         if len(self._connections) >= MAX_CONNECTIONS:
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})

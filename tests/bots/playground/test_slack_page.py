@@ -117,3 +117,13 @@ async def test_typed_text_becomes_slacks_own_form():
         assert view["text"] == (
             f"<@{bot}> &amp; <@{grace}>: see <#{random}|random> &lt;now&gt; <!here> @nobody a@b.c"
         )
+
+
+async def test_a_reply_can_be_waited_for_by_what_came_before_it():
+    async with served() as (slack, client):
+        channel, root = slack.channel("general"), await slack.say("ada", "general", "hello")
+        await client.chat_postMessage(channel=channel, thread_ts=root, text="one")
+        question = await slack.say("ada", "general", "and?", thread=root)
+        await client.chat_postMessage(channel=channel, thread_ts=root, text="two")
+        assert (await slack.wait_for_reply(channel, root))["text"] == "one"
+        assert (await slack.wait_for_reply(channel, root, after=question))["text"] == "two"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -113,13 +114,20 @@ def _read_reaction(workspace: Workspace, args: Arguments) -> tuple[str, Message]
 
 
 def _within(messages: Sequence[Message], args: Arguments) -> list[Message]:
-    oldest, latest = float(args.text("oldest") or 0), float(args.text("latest") or "inf")
+    oldest, latest = _read_time(args, "oldest", 0.0), _read_time(args, "latest", math.inf)
     edge = args.flag("inclusive")
     return [
         message
         for message in messages
         if oldest < float(message.ts) < latest or (edge and float(message.ts) in (oldest, latest))
     ]
+
+
+def _read_time(args: Arguments, name: str, default: float) -> float:
+    try:
+        return float(args.text(name) or default)
+    except ValueError:
+        raise RefusedError(f"invalid_ts_{name}") from None
 
 
 def _page_of_messages(workspace: Workspace, messages: Sequence[Message], args: Arguments) -> Json:
