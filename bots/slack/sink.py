@@ -1,0 +1,283 @@
+"""A turn's reply in Slack: a stream where Slack lets the bot stream, else a post and its updates."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bots.delivery import PageFullError, TransientError
+from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
+from bots.slack.render import render_mrkdwn, render_stream
+from bots.slack.support import Feature, Support
+from bots.split import close_fence
+from core.conversation import ReplyMessage, Turn
+
+log = logging.getLogger("skein.slack")
+
+MAX_STREAM_BYTES = 9_000
+"""A stream's whole text; what Slack takes is disputed, from 11 kB on."""
+MAX_UPDATE_CHARACTERS = 3_500
+"""A rendered text; `chat.update` answers `msg_too_long` from about 4,000 on."""
+STREAM_LIFETIME = timedelta(minutes=4)
+"""Slack ends a stream after about 5 minutes, even one in use."""
+
+_STATUS_TIMEOUT = timedelta(seconds=3)
+_STATUS = "is thinking..."
+_ENDED = frozenset(
+    ("message_not_in_streaming_state", "streaming_state_conflict", "stopped_by_user")
+)
+_TOO_LONG = frozenset(("msg_too_long", "msg_blocks_too_long"))
+_NO_MARKDOWN = frozenset(("no_text", "invalid_arguments", "unknown_arguments", "invalid_arg_name"))
+_TOKEN_GONE = frozenset(("account_inactive", "invalid_auth", "token_expired", "token_revoked"))
+_MUST_STAY = frozenset(("cant_delete_message", "compliance_exports_prevent_deletion"))
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream that this process opened: what Slack has of its text."""
+
+    sent: str
+    opened_at: float
+    is_doubtful: bool = False
+    """Whether an answer was lost, so that the text may be there or not."""
+
+
+class SlackOutlet:
+    """The messages of one reply. A direct message's top level cannot be streamed into: it is no thread."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        turn: Turn,
+        support: Support,
+        on_token_refused: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._key = turn.key
+        self._recipient = turn.author.id
+        self._support = support
+        self._on_token_refused = on_token_refused
+        self._clock = clock
+        self._streams: dict[str, _Stream] = {}
+        self._updated: dict[str, str] = {}
+        self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
+
+    @property
+    def appends(self) -> bool:
+        """Whether messages are streams, which can only grow."""
+        return self._may_stream
+
+    def fits(self, body: str) -> bool:
+        """Tell whether a body fits. Until streaming is known to work here, it must fit both ways."""
+        if self._may_stream:
+            if len(render_stream(body).encode(errors="replace")) > MAX_STREAM_BYTES:
+                return False
+            if self._support.is_known_to_work(Feature.STREAM, self._key):
+                return True
+        return len(render_mrkdwn(body)) <= MAX_UPDATE_CHARACTERS
+
+    async def notice(self, is_working: bool) -> None:
+        """Set the thread's status, or clear it: one that is left standing looks hung."""
+        if not self._key.thread or not self._support.may_work(Feature.STATUS, self._key):
+            return
+        call = self._client.assistant_threads_setStatus(
+            channel_id=self._key.channel,
+            thread_ts=self._key.thread,
+            status=_STATUS if is_working else "",
+        )
+        try:
+            await self._call(call, _STATUS_TIMEOUT)
+        except RefusedCallError as error:
+            self._support.note_refusal(Feature.STATUS, self._key, error.code)
+
+    async def post(self, part: int, body: str) -> ReplyMessage:
+        """Make a message: a stream, or a plain post where streaming is refused."""
+        if self._may_stream:
+            reply = await self._start_stream(part, body)
+            if reply is not None:
+                return reply
+            self._may_stream = False
+        answer = await self._call(
+            self._client.chat_postMessage(
+                channel=self._key.channel,
+                thread_ts=self._key.thread or None,
+                text=render_mrkdwn(body),
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        )
+        ts = _read_ts(answer)
+        self._updated[ts] = body
+        return ReplyMessage(part, ts)
+
+    async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
+        """Append what is new to a stream, or update the message."""
+        stream = self._find_stream(reply, body)
+        if stream is None:
+            return await self._replace(reply, body)
+        if self._clock() - stream.opened_at >= STREAM_LIFETIME.total_seconds():
+            await self._stop(reply)
+            raise PageFullError("the stream is about to end")
+        text = render_stream(body)
+        if text != stream.sent:
+            await self._append(reply, stream, text)
+        return reply
+
+    async def seal(self, reply: ReplyMessage, body: str) -> ReplyMessage:
+        """Stop a stream with the rest of its text, or update the message."""
+        stream = self._find_stream(reply, body)
+        if stream is None:
+            return await self._replace(reply, body)
+        rest = render_stream(body)[len(stream.sent) :]
+        try:
+            await self._call(
+                self._client.chat_stopStream(
+                    channel=self._key.channel, ts=reply.message_id, markdown_text=rest or None
+                )
+            )
+        except RefusedCallError as error:
+            log.info("Slack: a stream was not stopped (%s), its message is updated", error.code)
+            return await self._replace(reply, body)
+        except TransientError:
+            stream.is_doubtful = True
+            raise
+        del self._streams[reply.message_id]
+        self._updated[reply.message_id] = body
+        return replace(reply, kind="message")
+
+    async def remove(self, reply: ReplyMessage) -> None:
+        """Delete a message. One that is gone already, or must stay, is let be."""
+        await self._stop_if_stream(reply)
+        try:
+            await self._call(
+                self._client.chat_delete(channel=self._key.channel, ts=reply.message_id)
+            )
+        except RefusedCallError as error:
+            if error.code != "message_not_found" and error.code not in _MUST_STAY:
+                raise
+
+    async def _start_stream(self, part: int, body: str) -> ReplyMessage | None:
+        """Open a stream. None where Slack refuses."""
+        text = render_stream(body)
+        call = self._client.chat_startStream(
+            channel=self._key.channel,
+            thread_ts=self._key.thread,
+            recipient_user_id=self._recipient,
+            recipient_team_id=self._key.workspace,
+            markdown_text=text,
+        )
+        try:
+            ts = _read_ts(await self._call(call))
+        except RefusedCallError as error:
+            self._support.note_refusal(Feature.STREAM, self._key, error.code)
+            return None
+        self._support.note_success(Feature.STREAM, self._key)
+        self._streams[ts] = _Stream(text, self._clock())
+        return ReplyMessage(part, ts, "stream")
+
+    def _find_stream(self, reply: ReplyMessage, body: str) -> _Stream | None:
+        """Give the message's stream if it can grow into the body. Else it has to be replaced."""
+        stream = self._streams.get(reply.message_id)
+        if stream is None or stream.is_doubtful or not render_stream(body).startswith(stream.sent):
+            return None
+        return stream
+
+    async def _append(self, reply: ReplyMessage, stream: _Stream, text: str) -> None:
+        call = self._client.chat_appendStream(
+            channel=self._key.channel,
+            ts=reply.message_id,
+            markdown_text=text[len(stream.sent) :],
+        )
+        try:
+            await self._call(call)
+        except RefusedCallError as error:
+            if error.code in _TOO_LONG:
+                await self._stop(reply)
+            elif error.code not in _ENDED:
+                raise
+            self._streams.pop(reply.message_id, None)
+            raise PageFullError(error.code) from error
+        except TransientError:
+            stream.is_doubtful = True
+            raise
+        stream.sent = text
+
+    async def _stop(self, reply: ReplyMessage) -> None:
+        """Stop a stream as it stands, but for an open code fence, which is closed."""
+        stream = self._streams.get(reply.message_id)
+        sent = stream.sent if stream and not stream.is_doubtful else ""
+        tail = close_fence(sent)[len(sent.rstrip()) :].rstrip()
+        try:
+            await self._call(
+                self._client.chat_stopStream(
+                    channel=self._key.channel, ts=reply.message_id, markdown_text=tail or None
+                )
+            )
+        except RefusedCallError as error:
+            log.debug("Slack: a stream was not stopped: %s", error.code)
+        self._streams.pop(reply.message_id, None)
+
+    async def _stop_if_stream(self, reply: ReplyMessage) -> None:
+        if reply.message_id in self._streams or reply.kind == "stream":
+            await self._stop(reply)
+
+    async def _replace(self, reply: ReplyMessage, body: str) -> ReplyMessage:
+        """Show a body in place of whatever the message shows."""
+        await self._stop_if_stream(reply)
+        if self._updated.get(reply.message_id) != body:
+            try:
+                await self._update(reply.message_id, body)
+            except RefusedCallError as error:
+                if error.code in _TOO_LONG:
+                    raise PageFullError(error.code) from error
+                raise
+            self._updated[reply.message_id] = body
+        return replace(reply, kind="message")
+
+    async def _update(self, ts: str, body: str) -> None:
+        """Update with mrkdwn, or with Markdown where a page of a stream is too long for that."""
+        text = render_mrkdwn(body)
+        if len(text) > MAX_UPDATE_CHARACTERS:
+            try:
+                await self._call_update(ts, markdown_text=render_stream(body))
+            except RefusedCallError as error:
+                if error.code not in _NO_MARKDOWN:
+                    raise
+            else:
+                return
+        await self._call_update(ts, text=text)
+
+    async def _call(
+        self, call: Awaitable[AsyncSlackResponse], limit: timedelta = CALL_TIMEOUT
+    ) -> Mapping[str, Any]:
+        try:
+            return await answer_of(call, limit)
+        except RefusedCallError as error:
+            if error.code in _TOKEN_GONE:
+                self._on_token_refused()
+            raise
+
+    async def _call_update(
+        self, ts: str, *, text: str | None = None, markdown_text: str | None = None
+    ) -> None:
+        await self._call(
+            self._client.chat_update(
+                channel=self._key.channel, ts=ts, text=text, markdown_text=markdown_text
+            )
+        )
+
+
+def _read_ts(answer: Mapping[str, Any]) -> str:
+    """Give the new message's id. Raises RefusedCallError for a success that names none."""
+    ts = answer.get("ts")
+    if not isinstance(ts, str) or not ts:
+        raise RefusedCallError("no_ts")
+    return ts

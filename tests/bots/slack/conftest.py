@@ -1,0 +1,72 @@
+"""A simulated workspace, and the real frontend in it, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from bots.playground.slack import SimulatedSlack, serve_slack
+from bots.slack.frontend import SlackFrontend
+from core.settings import Settings, load_settings
+from tests.bots.slack.fakes import FakeThreads, FakeTurns, RecordingCommands
+
+
+@dataclass
+class Rig:
+    """A frontend, what it talks to, and what it hands on to."""
+
+    slack: SimulatedSlack
+    frontend: SlackFrontend
+    turns: FakeTurns
+    threads: FakeThreads
+    commands: RecordingCommands
+    running: asyncio.Task[None]
+
+
+async def settings_for(slack: SimulatedSlack, **changes: str) -> Settings:
+    values = {
+        "slack_bot_token": slack.bot_token,
+        "slack_app_token": slack.app_token,
+        "slack_api_url": slack.api_url,
+        **changes,
+    }
+    return await asyncio.to_thread(load_settings, use_environment=False, **values)
+
+
+@asynccontextmanager
+async def open_frontend(
+    slack: SimulatedSlack, **changes: str
+) -> AsyncIterator[tuple[SlackFrontend, FakeTurns, FakeThreads, RecordingCommands]]:
+    turns = FakeTurns()
+    threads, commands = FakeThreads(turns), RecordingCommands()
+    frontend = SlackFrontend(await settings_for(slack, **changes), turns, threads, commands)
+    turns.open_sink = frontend.open_sink
+    try:
+        yield frontend, turns, threads, commands
+        await turns.aclose()
+    finally:
+        await frontend.aclose()
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SimulatedSlack]:
+    async with serve_slack(SimulatedSlack(rate_scale=None)) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+async def rig(slack: SimulatedSlack) -> AsyncIterator[Rig]:
+    async with open_frontend(slack) as (frontend, turns, threads, commands):
+        await frontend.connect()
+        running = asyncio.create_task(frontend.run())
+        await slack.wait_until_connected()
+        try:
+            yield Rig(slack, frontend, turns, threads, commands, running)
+        finally:
+            await frontend.stop()
+            async with asyncio.timeout(10):
+                await running
