@@ -1,0 +1,154 @@
+"""Anthropic's Messages API, and every server that speaks as it does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from core.conversation import Message, Usage
+from core.errors import ProviderError
+from core.providers.base import Chunk, FinishReason, Request, Timeouts
+from core.providers.dialect import Dialect
+from core.providers.http import ModelServer, Question, load_event
+from core.providers.refusal import Refusal, parse_stream_error
+
+API_VERSION = "2023-06-01"
+_MAX_TEMPERATURE = 1.0
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+}
+
+
+class AnthropicProvider:
+    """A server that speaks the Messages API; `base_url` ends where `/v1/messages` begins."""
+
+    def __init__(
+        self,
+        name: str,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        key: SecretStr | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self.name = name
+        headers = {"anthropic-version": API_VERSION}
+        if key:
+            headers["x-api-key"] = key.get_secret_value().strip()
+        base_url = base_url.rstrip("/").removesuffix("/v1")
+        dialect = Dialect(stream_options=False)
+        self._server = ModelServer(
+            name, session, base_url, headers, key, timeouts or Timeouts(), dialect
+        )
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        """Ask a model. What it refuses by name is left out, now and the next time."""
+
+        def fail(refusal: Refusal) -> ProviderError:
+            return self._server.make_error(f"{self.name}/{request.model}", refusal)
+
+        return self._server.ask(
+            Question(
+                path="/v1/messages",
+                model=request.model,
+                make_payload=partial(make_payload, request),
+                parser=MessageParser(fail),
+            )
+        )
+
+    async def load_models(self) -> Sequence[str]:
+        """Ask for the names of the models that this key may use. Raises ProviderError."""
+        return await self._server.load_models("/v1/models?limit=1000")
+
+    async def aclose(self) -> None:
+        """Nothing to release: the session is its owner's."""
+
+
+def make_payload(request: Request, dialect: Dialect) -> dict[str, object]:
+    """Word a request: the system prompt apart, roles alternating, no empty text."""
+    payload: dict[str, object] = {
+        "model": request.model,
+        "max_tokens": request.max_new_tokens,
+        "messages": _alternate(request.messages),
+        "stream": True,
+    }
+    systems = [message.text for message in request.messages if message.role == "system"]
+    if system := "\n\n".join(filter(None, [request.system, *systems])):
+        payload["system"] = system
+    if dialect.temperature and request.temperature is not None:
+        payload["temperature"] = min(request.temperature, _MAX_TEMPERATURE)
+    return payload
+
+
+def _alternate(messages: Sequence[Message]) -> list[dict[str, str]]:
+    merged: list[dict[str, str]] = []
+    for message in messages:
+        if message.role == "system" or not message.text.strip():
+            continue
+        if merged and merged[-1]["role"] == message.role:
+            merged[-1]["content"] += f"\n\n{message.text}"
+        else:
+            merged.append({"role": message.role, "content": message.text})
+    return merged
+
+
+class MessageParser:
+    """Reads the events of a message, or the one object of a server that does not stream."""
+
+    def __init__(self, fail: Callable[[Refusal], ProviderError]) -> None:
+        self.finish_reason: FinishReason | None = None
+        self.usage: Usage | None = None
+        self.is_done = False
+        self._fail = fail
+        self._counts: dict[str, int] = {}
+
+    def read(self, event: bytes) -> str | None:
+        """Give the text of an event. See `AnswerParser`."""
+        data = load_event(event)
+        match data.get("type"):
+            case "content_block_delta":
+                return data["delta"].get("text") or ""
+            case "content_block_start":
+                return data["content_block"].get("text") or None
+            case "message_start":
+                self._count(data["message"].get("usage"))
+            case "message_delta":
+                self._end(data["delta"].get("stop_reason"), data.get("usage"))
+            case "message_stop":
+                self.is_done = True
+                self.finish_reason = self.finish_reason or "other"
+            case "message":
+                self._end(data.get("stop_reason") or "unsaid", data.get("usage"))
+                return "".join(block.get("text") or "" for block in data["content"])
+            case _:
+                if refusal := parse_stream_error(data):
+                    raise self._fail(refusal)
+        return None
+
+    def _end(self, reason: str | None, usage: dict[str, Any] | None) -> None:
+        self._count(usage)
+        if reason:
+            self.finish_reason = _FINISH_REASONS.get(reason, "other")
+
+    def _count(self, usage: dict[str, Any] | None) -> None:
+        """Take in usage, which comes in two parts; what is read from a cache is input, too."""
+        self._counts |= {name: n for name, n in (usage or {}).items() if isinstance(n, int)}
+        counts = self._counts
+        if not counts:
+            return
+        cached = counts.get("cache_read_input_tokens", 0)
+        written = counts.get("cache_creation_input_tokens", 0)
+        fresh = counts.get("input_tokens")
+        self.usage = Usage(
+            input_tokens=None if fresh is None else fresh + cached + written,
+            output_tokens=counts.get("output_tokens"),
+            cached_tokens=counts.get("cache_read_input_tokens"),
+        )

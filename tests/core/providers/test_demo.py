@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from core.conversation import Message
+from core.providers.base import Provider, Request
+from core.providers.demo import MAX_WORDS, DemoProvider, parse_command
+from tests.core.providers.contract import Kit, ProviderContract, ask, read, text_of
+
+AT_ONCE = timedelta()
+
+
+class DemoKit:
+    model = "echo"
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncGenerator[Provider]:
+        yield DemoProvider(pause=AT_ONCE)
+
+    refusing = breaking = answering
+
+    @asynccontextmanager
+    async def hanging(self) -> AsyncGenerator[Provider]:
+        yield DemoProvider(pause=timedelta(microseconds=1))
+
+
+class TestContract(ProviderContract):
+    @pytest.fixture
+    def kit(self) -> Kit:
+        return DemoKit()
+
+
+async def answer(*texts: str) -> str:
+    return text_of(await read(DemoProvider(pause=AT_ONCE), ask("echo", *texts)))
+
+
+async def test_it_quotes_what_was_said_earlier_in_the_thread() -> None:
+    text = await answer(
+        "My cat is called Wool", "Nice.", "And it rains", "Oh.", "What do you know?"
+    )
+    assert "Earlier in this thread you said “My cat is called Wool”" in text
+    assert "And it rains" in text
+    assert "3 messages" in text
+
+
+async def test_a_first_message_is_greeted_with_what_can_be_tried() -> None:
+    text = await answer("Ada Lovelace: Good morning")
+    assert text.startswith("Hello, Ada Lovelace! You said “Good morning”")
+    assert "`long 300`" in text
+    assert "Earlier" not in text
+
+
+async def test_the_same_question_has_the_same_answer() -> None:
+    assert await answer("Hi") == await answer("Hi")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 50, 333, 2000])
+async def test_long_has_exactly_as_many_words_as_were_asked_for(count: int) -> None:
+    text = await answer(f"Ada: long {count}")
+    assert len([word for word in text.split() if word != "##"]) == count
+
+
+async def test_long_is_bounded_and_has_headings_and_paragraphs() -> None:
+    text = await answer("long 999999999")
+    assert len(text.split()) < MAX_WORDS * 1.1
+    assert text.count("\n\n## ") > 5
+    assert 100 < len((await answer("long")).split()) < 1000
+
+
+async def test_code_is_fenced_and_a_table_has_rows() -> None:
+    assert (await answer("code")).count("```") == 2
+    assert "| --- |" in await answer("table")
+
+
+async def test_slow_takes_longer_before_the_first_word_than_between_words() -> None:
+    slow = DemoProvider(pause=timedelta(milliseconds=1))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(10), slow.stream(ask("echo", "slow")) as chunks:
+        await anext(aiter(chunks))
+    assert loop.time() - began >= 0.09
+
+
+async def test_usage_counts_words() -> None:
+    request = Request("echo", (Message.user("one two three"),), system="be brief")
+    chunks = await read(DemoProvider(pause=AT_ONCE), request)
+    usage = chunks[-1].usage
+    assert usage
+    assert usage.input_tokens == 5
+    assert usage.output_tokens == len(text_of(chunks).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("long 50", ("long", "50")),
+        ("Ada: long 50", ("long", "50")),
+        ("Grace Hopper: CODE", ("code", "")),
+        ("fail late", ("fail", "late")),
+        ("Ada: hello\n\nBob: table", ("table", "")),
+        ("/slow", ("slow", "")),
+        ("help!", ("help", "")),
+        ("how long is it?", ("", "")),
+        ("code of conduct", ("", "")),
+        ("", ("", "")),
+    ],
+)
+def test_commands_are_told_from_talk(text: str, command: tuple[str, str]) -> None:
+    assert parse_command(text) == command
