@@ -1,0 +1,1 @@
+"""Skein on Discord, over discord.py."""

@@ -1,0 +1,212 @@
+"""discord.py, pointed at a server, logged in, and held on its gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from core.errors import SettingsError, TokenRefusedError
+
+log = logging.getLogger("skein.discord")
+
+TOKEN_VARIABLE = "DISCORD_BOT_TOKEN"  # noqa: S105 -- the variable's name
+LOGIN_SECONDS = 60.0
+LONGEST_BACK_OFF_SECONDS = 60.0
+LONGEST_SILENT_RATE_LIMIT_SECONDS = 30.0
+"""discord.py waits this long for a rate limit by itself; a longer one it raises. It takes no less."""
+
+_LEAVE_SECONDS = 2.0
+_CONTENT_INTENT_REFUSED = (
+    "Discord refuses the Message Content intent: mentions and direct messages are answered, other "
+    "messages (DISCORD_CHANNELS, follow-ups in threads) cannot be read. Switch it on in the "
+    "developer portal, under Bot, Privileged Gateway Intents."
+)
+_REASONS = {
+    4004: "the token is not valid (any more)",
+    4010: "the gateway refuses the shard",
+    4011: "the bot is in too many servers for one connection",
+    4012: "the gateway speaks another version",
+    4013: "the gateway refuses the intents",
+    4014: "the gateway refuses the intents, even without Message Content",
+}
+
+
+class BotClient(discord.Client):
+    """A discord.py client whose gateway can be left while its REST side goes on.
+
+    It caches no members and no messages: what matters is in the store.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            intents=discord.Intents(
+                guilds=True, guild_messages=True, dm_messages=True, message_content=True
+            ),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_ratelimit_timeout=LONGEST_SILENT_RATE_LIMIT_SECONDS,
+        )
+        self._leaving = asyncio.Event()
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._open_socket = self.http.ws_connect
+        self.http.ws_connect = self._remember_socket
+
+    def is_closed(self) -> bool:
+        """Whether the gateway was left for good; discord.py reconnects until then."""
+        return self._leaving.is_set() or super().is_closed()
+
+    async def hold_gateway(self) -> None:
+        """Receive events until `leave`. Raises TokenRefusedError when Discord ends it for good."""
+        back_off = iterate_back_off()
+        while not self.is_closed():
+            try:
+                await self._connect_until_left()
+            except discord.PrivilegedIntentsRequired as error:
+                self._give_up_content_intent(error)
+            except discord.ConnectionClosed as error:
+                raise _refused(error.code) from error
+            except AttributeError:
+                # discord.py looks for the connection to resume even if the first one never stood.
+                if self.ws is not None:  # pyright: ignore[reportUnnecessaryComparison]
+                    raise
+                await self._pause(next(back_off))
+
+    async def leave(self) -> None:
+        """Leave the gateway; `hold_gateway` returns. REST calls still work."""
+        self._leaving.set()
+        await self._close_socket()
+
+    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
+        """Log what a handler raised; the bot goes on."""
+        log.exception("Discord: %s failed", event_method)
+
+    async def _connect_until_left(self) -> None:
+        """Connect; on `leave`, end waits that discord.py would not end by itself (back-off)."""
+        connecting = asyncio.create_task(self.connect())
+        leaving = asyncio.create_task(self._leaving.wait())
+        try:
+            await asyncio.wait({connecting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            await self._close_socket()
+            await asyncio.wait({connecting}, timeout=_LEAVE_SECONDS)
+            connecting.cancel()
+            await asyncio.wait({connecting, leaving})
+            failure = None if connecting.cancelled() else connecting.exception()
+        if failure is not None and not self._leaving.is_set():
+            raise failure
+
+    async def _remember_socket(
+        self, url: str, *, compress: int = 0
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Keep the socket from its beginning: discord.py knows it only once it is identified."""
+        self._socket = await self._open_socket(url, compress=compress)
+        return self._socket
+
+    async def _close_socket(self) -> None:
+        if self._socket is not None and not self._socket.closed:
+            with suppress(OSError, aiohttp.ClientError, TimeoutError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await self._socket.close(code=1000)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._leaving.wait()
+
+    def _give_up_content_intent(self, error: discord.PrivilegedIntentsRequired) -> None:
+        if not self.intents.message_content:
+            raise _refused(4014) from error
+        log.warning(_CONTENT_INTENT_REFUSED)
+        # A second client would cost a second login, and the replies under way their connection.
+        self._connection._intents.message_content = False  # pyright: ignore[reportPrivateUsage]
+
+
+def point_at(api_url: str, gateway_url: str | None = None) -> None:
+    """Send what discord.py does to a server's API, and its first connection to that server's gateway.
+
+    discord.py keeps both in class variables: one process talks to one Discord at a time.
+    """
+    Route.BASE = api_url
+    if gateway_url is not None:
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
+
+
+async def log_in(token: str, api_url: str) -> BotClient:
+    """Log a new client in, however often it takes, and ask where the gateway is.
+
+    Raises TokenRefusedError when Discord refuses the token, and SettingsError when what answers is
+    not Discord.
+    """
+    if not token.isascii() or len(token.split()) != 1:
+        raise TokenRefusedError("Discord", TOKEN_VARIABLE, "this is no bot token")
+    point_at(api_url)
+    for seconds in iterate_back_off():
+        client = BotClient()
+        try:
+            await _try_log_in(client, token, api_url)
+        except (discord.DiscordException, OSError, aiohttp.ClientError) as error:
+            wait = max(seconds, _read_wait(error, api_url))
+        else:
+            return client
+        await asyncio.sleep(wait)
+    raise AssertionError("back-off never ends")
+
+
+async def _try_log_in(client: BotClient, token: str, api_url: str) -> None:
+    try:
+        async with asyncio.timeout(LOGIN_SECONDS):
+            await client.login(token)
+            _, gateway_url, _ = await client.http.get_bot_gateway()
+    except BaseException:
+        await client.close()
+        raise
+    point_at(api_url, gateway_url)
+
+
+def _read_wait(error: Exception, api_url: str) -> float:
+    """Say how long Discord wants a failed login to wait. Raises where waiting is no use."""
+    if isinstance(error, discord.LoginFailure):
+        raise TokenRefusedError("Discord", TOKEN_VARIABLE, "the token is not valid") from error
+    if isinstance(error, discord.Forbidden):
+        raise TokenRefusedError("Discord", TOKEN_VARIABLE, error.text or "forbidden") from error
+    status = error.status if isinstance(error, discord.HTTPException) else 500
+    if status < 500 and status not in (408, 429):
+        raise SettingsError(
+            "DISCORD_API_URL", f"{api_url} answers {status}", "Point it at Discord's API."
+        ) from error
+    log.warning("Discord cannot be reached: %s; trying again", str(error) or type(error).__name__)
+    return _read_retry_after(error)
+
+
+def _read_retry_after(error: Exception) -> float:
+    if not isinstance(error, discord.HTTPException):
+        return 0.0
+    with suppress(KeyError, ValueError):
+        return min(float(error.response.headers["Retry-After"]), LONGEST_BACK_OFF_SECONDS)
+    return 0.0
+
+
+def _refused(code: int) -> TokenRefusedError:
+    reason = _REASONS.get(code, "the gateway ended the connection for good")
+    return TokenRefusedError("Discord", TOKEN_VARIABLE, f"{reason} ({code})")
+
+
+def iterate_back_off() -> Iterator[float]:
+    """Give waits in seconds that double up to a minute, jittered so that clients do not come at once."""
+    longest = 1.0
+    while True:
+        yield random.uniform(longest / 2, longest)  # noqa: S311 -- jitter, no secret
+        longest = min(longest * 2, LONGEST_BACK_OFF_SECONDS)

@@ -1,0 +1,211 @@
+"""Skein on Discord: the handlers, and the frontend's life. What a message means is in events.py."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from weakref import WeakValueDictionary
+
+import aiohttp
+import discord
+
+from bots.commands import Command, Commands
+from bots.delivery import Pace, PagedReply
+from bots.discord.client import TOKEN_VARIABLE, BotClient, log_in
+from bots.discord.events import (
+    PLATFORM,
+    Heard,
+    Manner,
+    is_from_person,
+    parse_message,
+    parse_open_channels,
+)
+from bots.discord.sink import DiscordOutlet
+from bots.discord.slash import answer_interaction, build_tree, sync_commands
+from core.conversation import Incoming, ReplyMessage, Turn
+from core.errors import DeliveryError, SettingsError, StoreError, render_for_people
+from core.settings import Settings
+from core.sink import RecordReply, ReplySink
+from core.threads import Threads
+from core.turns import Turns
+
+log = logging.getLogger("skein.discord")
+
+SHORTEST_BETWEEN_EDITS = timedelta(seconds=1.2)
+EDITS_PER_MINUTE = 50
+"""A channel takes about 5 edits in 5 s, from all replies in it together."""
+
+_HANDLERS_SECONDS = 5.0
+_LOOK_UP_SECONDS = 10.0
+
+
+class DiscordFrontend:
+    """The Frontend over discord.py. Log in with `connect`, then `run`; see bots/frontend.py."""
+
+    name = PLATFORM
+
+    def __init__(
+        self, settings: Settings, turns: Turns, threads: Threads, commands: Commands
+    ) -> None:
+        self._settings = settings
+        self._turns = turns
+        self._threads = threads
+        self._commands = commands
+        self._open_channels = parse_open_channels(settings.discord_channels)
+        self._connected: BotClient | None = None
+        self._paces = WeakValueDictionary[str, Pace]()
+        self._handling: set[asyncio.Task[object]] = set()
+
+    async def connect(self) -> str:
+        """Log in and say as whom. Raises TokenRefusedError, and SettingsError without a token."""
+        token = self._settings.discord_bot_token
+        if token is None:
+            raise SettingsError(TOKEN_VARIABLE, "is not set", "Set it to the bot's token.")
+        api_url = self._settings.discord_api_url
+        self._connected = await log_in(token.get_secret_value().strip(), api_url)
+        return f"Discord as {self._connected.user}"
+
+    async def run(self) -> None:
+        """Receive events until `stop`. Raises TokenRefusedError when the token is revoked."""
+        client = self._client
+        client.event(self.on_message)
+        tree = build_tree(client, self._commands, self.on_command)
+        syncing = asyncio.create_task(sync_commands(tree))
+        try:
+            await client.hold_gateway()
+        finally:
+            syncing.cancel()
+            await asyncio.wait({syncing})
+
+    async def stop(self) -> None:
+        """Leave the gateway, and let what was received be recorded."""
+        if self._connected is None:
+            return
+        await self._connected.leave()
+        if self._handling:
+            await asyncio.wait(self._handling, timeout=_HANDLERS_SECONDS)
+
+    def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
+        """Build the sink for a turn's reply."""
+        outlet = DiscordOutlet(self._client, turn.key, turn.message_id)
+        return self._page_reply(outlet, record, turn.key.thread or turn.key.channel, turn.replies)
+
+    async def aclose(self) -> None:
+        """End what is under way and close all connections. A second call does nothing."""
+        if self._connected is None:
+            return
+        client, self._connected = self._connected, None
+        await client.leave()
+        handling = set(self._handling)
+        for task in handling:
+            task.cancel()
+        await asyncio.gather(*handling, return_exceptions=True)
+        await client.close()
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Hand on what is meant for the bot."""
+        if not is_from_person(message):
+            return
+        with self._owned():
+            channel = await self._find_channel(message)
+            heard = parse_message(message, channel, self._bot, self._open_channels)
+            if await self._is_for_bot(heard):
+                await self._take(heard.incoming)
+
+    async def on_command(self, interaction: discord.Interaction, command: Command) -> None:
+        """Run a slash command."""
+        with self._owned():
+            await answer_interaction(self._commands, interaction, command)
+
+    async def _is_for_bot(self, heard: Heard) -> bool:
+        """A message without text (a picture, a sticker) is for the bot only if it mentions it."""
+        match heard.manner:
+            case Manner.ADDRESSED:
+                return True
+            case Manner.OPEN:
+                return bool(heard.incoming.text)
+            case Manner.FOLLOW_UP:
+                return bool(heard.incoming.text) and await self._threads.takes_part(
+                    heard.incoming.key
+                )
+            case Manner.ASIDE:
+                return False
+
+    async def _take(self, incoming: Incoming) -> None:
+        """Submit a question, or do a command. What cannot be recorded is told, to be asked again."""
+        try:
+            command = self._commands.parse(incoming.text)
+            if command is None:
+                await self._turns.submit(incoming)
+                return
+            answer = await self._commands.run_once(command, incoming)
+        except StoreError as error:
+            log.exception("Discord: message %s was not recorded", incoming.message_id)
+            answer = render_for_people(error)
+        if answer is not None:
+            await self._answer(incoming, answer)
+
+    async def _answer(self, incoming: Incoming, text: str) -> None:
+        """Reply to a message outside of any turn."""
+        key = incoming.key
+        outlet = DiscordOutlet(self._client, key, incoming.message_id)
+        reply = self._page_reply(outlet, _forget, key.thread or key.channel)
+        try:
+            await reply.finish(text)
+        except DeliveryError as error:
+            log.warning("Discord: no answer to message %s: %s", incoming.message_id, error)
+
+    def _page_reply(
+        self,
+        outlet: DiscordOutlet,
+        record: RecordReply,
+        channel: str,
+        taken_over: tuple[ReplyMessage, ...] = (),
+    ) -> PagedReply:
+        pace = self._paces.setdefault(channel, Pace(SHORTEST_BETWEEN_EDITS, EDITS_PER_MINUTE))
+        give_up_after = timedelta(seconds=self._settings.delivery_timeout_seconds)
+        return PagedReply(outlet, record, pace, taken_over=taken_over, give_up_after=give_up_after)
+
+    async def _find_channel(self, message: discord.Message) -> object:
+        """Give a message's channel; one that discord.py does not know is looked up: it may be a thread."""
+        channel = message.channel
+        if not isinstance(channel, discord.PartialMessageable):
+            return channel
+        try:
+            async with asyncio.timeout(_LOOK_UP_SECONDS):
+                return await self._client.fetch_channel(channel.id)
+        except (discord.DiscordException, OSError, aiohttp.ClientError):
+            log.warning("Discord: channel %s cannot be looked up", channel.id, exc_info=True)
+            return channel
+
+    @property
+    def _client(self) -> BotClient:
+        if self._connected is None:
+            raise RuntimeError("the Discord frontend is not connected")
+        return self._connected
+
+    @property
+    def _bot(self) -> discord.ClientUser:
+        user = self._client.user
+        if user is None:
+            raise RuntimeError("the Discord frontend is not logged in")
+        return user
+
+    @contextmanager
+    def _owned(self) -> Generator[None]:
+        """Know the task that handles an event, which discord.py started, so that its end is awaited."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("events are handled in tasks")
+        self._handling.add(task)
+        try:
+            yield
+        finally:
+            self._handling.discard(task)
+
+
+async def _forget(_: ReplyMessage) -> None:
+    """A command's answer is never resumed."""

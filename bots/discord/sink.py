@@ -1,0 +1,161 @@
+"""How one reply reaches Discord: messages are posted once, edited while they grow, and never ping."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import aiohttp
+import discord
+
+from bots.delivery import PageFullError, SlowDownError, TransientError
+from bots.discord.render import fits, render
+from core.conversation import ReplyMessage, ThreadKey
+from core.errors import DeliveryError
+
+CALL_SECONDS = 30.0
+"""The longest a call may take; discord.py waits for short rate limits by itself, within this."""
+
+_TYPING_SECONDS = 8.0  # Discord shows it for 10
+_LONGEST_TYPING_SECONDS = 600.0
+_UNKNOWN_RETRY_SECONDS = 5.0
+
+_UNKNOWN_MESSAGE = 10008
+_OLD_MESSAGE_EDITED_TOO_OFTEN = 30046
+_INVALID_FORM = 50035
+
+
+class DiscordOutlet:
+    """An Outlet for the reply to one message, known by ids alone, so that any process can go on."""
+
+    appends = False
+
+    def __init__(self, client: discord.Client, key: ThreadKey, message_id: str) -> None:
+        self._message_id = message_id
+        self._channel = client.get_partial_messageable(int(key.thread or key.channel))
+        self._is_shown = asyncio.Event()
+
+    def fits(self, body: str) -> bool:
+        """Tell whether a body, rendered, is within a message's 2,000 units."""
+        return fits(body)
+
+    async def notice(self, is_working: bool) -> None:
+        """Show that the bot is typing until the first message is there or this is cancelled.
+
+        There is no call that takes it back: it ends by itself, or by a message.
+        """
+        deadline = time.monotonic() + _LONGEST_TYPING_SECONDS
+        while is_working and not self._is_shown.is_set() and time.monotonic() < deadline:
+            async with _translated():
+                await self._channel.typing()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TYPING_SECONDS):
+                    await self._is_shown.wait()
+
+    async def post(self, part: int, body: str) -> ReplyMessage:
+        """Post a part; the first one as a reply to the question.
+
+        The same part posted again within minutes gives the message that is there: Discord knows it
+        by its nonce. It then shows what was posted first, and is brought up to date.
+        """
+        content = _render_content(body)
+        async with _translated():
+            message = await self._send(part, content)
+            self._is_shown.set()
+            if message.content != content:
+                await message.edit(content=content)
+        return ReplyMessage(part, str(message.id))
+
+    async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
+        """Show a body in a message."""
+        self._is_shown.set()
+        async with _translated(), _full_pages_told():
+            await self._message(reply).edit(content=_render_content(body))
+        return reply
+
+    async def seal(self, reply: ReplyMessage, body: str) -> ReplyMessage:
+        """Show a message's last body: an edit like any other."""
+        return await self.edit(reply, body)
+
+    async def remove(self, reply: ReplyMessage) -> None:
+        """Delete a message, unless somebody did."""
+        async with _translated():
+            try:
+                await self._message(reply).delete()
+            except discord.NotFound:
+                return
+
+    async def _send(self, part: int, content: str) -> discord.Message:
+        """Links are shown without previews: those would fetch whatever address a model wrote."""
+        nonce = f"{self._message_id}-{part}"
+        if part:
+            return await self._channel.send(content, nonce=nonce, suppress_embeds=True)
+        return await self._channel.send(
+            content, nonce=nonce, suppress_embeds=True, reference=self._question()
+        )
+
+    def _message(self, reply: ReplyMessage) -> discord.PartialMessage:
+        return self._channel.get_partial_message(int(reply.message_id))
+
+    def _question(self) -> discord.MessageReference:
+        """A question that was deleted meanwhile is still answered."""
+        return discord.MessageReference(
+            message_id=int(self._message_id),
+            channel_id=self._channel.id,
+            fail_if_not_exists=False,
+        )
+
+
+def _render_content(body: str) -> str:
+    return render(body).strip() or "…"
+
+
+@asynccontextmanager
+async def _translated() -> AsyncGenerator[None]:
+    """Bound a call in time, and put what goes wrong into delivery's words."""
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            yield
+    except discord.RateLimited as error:
+        raise SlowDownError(timedelta(seconds=error.retry_after)) from error
+    except discord.HTTPException as error:
+        raise _translate(error) from error
+    except TimeoutError as error:
+        raise TransientError(f"Discord did not answer within {CALL_SECONDS:.0f} s") from error
+    except (OSError, aiohttp.ClientError) as error:
+        raise TransientError(f"no connection to Discord: {error}") from error
+
+
+@asynccontextmanager
+async def _full_pages_told() -> AsyncGenerator[None]:
+    """Send a reply on to a new message where the old one takes no more.
+
+    30046: it is older than an hour and was edited too often. 50035: it is too long after all.
+    """
+    try:
+        yield
+    except discord.HTTPException as error:
+        is_too_long = error.code == _INVALID_FORM and "content" in error.text
+        if is_too_long or error.code == _OLD_MESSAGE_EDITED_TOO_OFTEN:
+            raise PageFullError(error.text) from error
+        raise
+
+
+def _translate(error: discord.HTTPException) -> Exception:
+    if error.status == 429:
+        return SlowDownError(timedelta(seconds=_read_retry_after(error)))
+    if error.status >= 500:
+        return TransientError(f"Discord answers {error.status}")
+    if error.code == _UNKNOWN_MESSAGE:
+        return DeliveryError("the reply was deleted")
+    return DeliveryError(f"Discord refuses: {error.text or error.status} ({error.code})")
+
+
+def _read_retry_after(error: discord.HTTPException) -> float:
+    try:
+        return max(float(error.response.headers["Retry-After"]), 0.0)
+    except (KeyError, ValueError):
+        return _UNKNOWN_RETRY_SECONDS

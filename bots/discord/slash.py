@@ -1,0 +1,124 @@
+"""Discord's slash commands: `/clear`, `/model` with its choices, `/help`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from bots.commands import Command, Commands
+from bots.discord.events import parse_place
+from bots.discord.render import render, split_pages
+from core.errors import render_for_people
+
+log = logging.getLogger("skein.discord")
+
+MAX_CHOICES = 25
+MAX_CHOICE_CHARS = 100
+_SYNC_SECONDS = 120.0
+
+Answer = Callable[[discord.Interaction, Command], Awaitable[None]]
+
+
+def build_tree(
+    client: discord.Client, commands: Commands, answer: Answer
+) -> app_commands.CommandTree[discord.Client]:
+    """Declare the commands; `answer` runs one and shows what came of it."""
+    tree = app_commands.CommandTree(
+        client,
+        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+    )
+
+    @tree.command(name="clear", description="Start this conversation afresh")
+    async def clear(interaction: discord.Interaction) -> None:
+        await answer(interaction, Command("clear"))
+
+    @tree.command(name="model", description="See or choose the model that answers here")
+    @app_commands.describe(model="The model to choose; leave it out to see which one answers")
+    async def choose_model(interaction: discord.Interaction, model: str | None = None) -> None:
+        await answer(interaction, Command("model", (model or "").strip()))
+
+    @choose_model.autocomplete("model")
+    async def complete_model(  # pyright: ignore[reportUnusedFunction]
+        _: discord.Interaction, current: str
+    ) -> list[app_commands.Choice[str]]:
+        names = (n for n in commands.choices("model", current) if len(n) <= MAX_CHOICE_CHARS)
+        return [app_commands.Choice(name=n, value=n) for n in names][:MAX_CHOICES]
+
+    @tree.command(name="help", description="What I can do")
+    async def tell_help(interaction: discord.Interaction) -> None:
+        await answer(interaction, Command("help"))
+
+    _ = clear, tell_help
+    return tree
+
+
+async def answer_interaction(
+    commands: Commands, interaction: discord.Interaction, command: Command
+) -> None:
+    """Acknowledge a command at once, run it, and show its answer.
+
+    Clearing and choosing concern everyone in the channel and are shown to all; a look is not.
+    """
+    is_private = command.name == "help" or command == Command("model")
+    await interaction.response.defer(ephemeral=is_private)
+    place = parse_place(interaction.channel, interaction.guild_id)
+    try:
+        text = await commands.run(command, place.key, interaction.created_at)
+        first, *others = split_pages(text)
+        await interaction.edit_original_response(content=render(first))
+        for page in others:
+            await interaction.followup.send(render(page), ephemeral=is_private)
+    except Exception as error:
+        await _tell_failure(interaction, error)
+        raise
+
+
+async def _tell_failure(interaction: discord.Interaction, error: Exception) -> None:
+    """Tell the one who asked, alone; the note that the bot is thinking goes."""
+    try:
+        await interaction.delete_original_response()
+        await interaction.followup.send(render_for_people(error), ephemeral=True)
+    except (discord.DiscordException, OSError, aiohttp.ClientError):
+        log.debug("a failed command could not be told", exc_info=True)
+
+
+async def sync_commands(tree: app_commands.CommandTree[discord.Client]) -> None:
+    """Register the commands if Discord has others. Never raises: typed commands work without."""
+    try:
+        async with asyncio.timeout(_SYNC_SECONDS):
+            registered = [command.to_dict() for command in await tree.fetch_commands()]
+            wanted = [command.to_dict(tree) for command in tree.get_commands()]
+            if _sorted(registered) != _sorted(wanted):
+                await tree.sync()
+                log.info("Discord: registered the slash commands")
+    except (discord.DiscordException, OSError, aiohttp.ClientError) as error:
+        log.warning("Discord: the slash commands are not registered: %s", error or "no answer")
+
+
+def _sorted(commands: list[Any]) -> list[tuple[object, ...]]:
+    return sorted((_fingerprint(command) for command in commands), key=repr)
+
+
+def _fingerprint(command: Mapping[str, Any]) -> tuple[object, ...]:
+    """What people would see differ. Discord adds fields, and leaves out those that are false."""
+    options = tuple(
+        (
+            option["name"],
+            option.get("description", ""),
+            int(option.get("type", 0)),
+            bool(option.get("required")),
+            bool(option.get("autocomplete")),
+        )
+        for option in command.get("options") or ()
+    )
+    contexts = tuple(sorted(command.get("contexts") or ()))
+    installs = tuple(sorted(command.get("integration_types") or ()))
+    kind = int(command.get("type") or 1)
+    return command["name"], command.get("description", ""), kind, options, contexts, installs
