@@ -72,6 +72,10 @@ class SimulatedDiscord:
         self._gateway.add_to(app, prefix)
         app.router.add_get(prefix + "/attachments/{path:.*}", self._serve_file)
 
+    def locate(self, url: str) -> None:
+        """Learn where it is served, with the prefix, before anyone asks for it."""
+        self.world.origin = url
+
     async def _serve_file(self, request: web.Request) -> web.Response:
         data = self.world.files.get(f"/attachments/{request.match_info['path']}")
         if data is None:

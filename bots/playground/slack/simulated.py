@@ -102,6 +102,10 @@ class SimulatedSlack:
         app.add_routes(self.routes(prefix))
         app.on_shutdown.append(self._on_shutdown)
 
+    def locate(self, url: str) -> None:
+        """Learn where the routes are reached, with the prefix, before anyone asks for them."""
+        self.base_url = url
+
     async def _on_shutdown(self, _app: web.Application) -> None:
         await self.aclose()
 

@@ -1,0 +1,103 @@
+// Where people write: who they are, what they answer to, the text, and what to try.
+import { makeMenu } from "./completion.js";
+import { fill, h, rove } from "./dom.js";
+import { avatar } from "./message.js";
+import { suggestionsFor } from "./suggestions.js";
+
+let count = 0;
+
+/**
+ * Make a composer. `panel` has the platform, the person and `choose(person)`; `send(text, replyTo)` sends and
+ * resolves to whether it was taken; `choices(name, text)` asks for a command's values.
+ */
+export function makeComposer({ panel, place, send, choices }) {
+  const { platform } = panel;
+  const textarea = h("textarea", { rows: 1, spellcheck: "false" });
+  const menu = makeMenu(textarea, `completion-${++count}`, () => ({
+    platform, place: place(), text: textarea.value, caret: textarea.selectionStart, choices,
+  }));
+  const tries = h("div", { class: "tries", role: "group", "aria-label": "Things to try" });
+  const answering = h("div", { class: "answering", hidden: true });
+  const people = h("div", { class: "people", role: "radiogroup", "aria-label": "Write as" });
+  rove(people, "button");
+  const button = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" }, "↑");
+  const form = h("form", { class: "composer" }, menu.element, answering, textarea, h("div", { class: "bar" }, people, button));
+  const element = h("div", { class: "foot" }, tries, form);
+  const composer = { element, textarea, replyTo: "" };
+
+  composer.answer = (message) => {
+    composer.replyTo = message?.id ?? "";
+    answering.hidden = !message;
+    if (!message) return;
+    fill(answering, "Replying to ", h("b", {}, platform.nameOf(message.author)),
+      h("button", { type: "button", "aria-label": "Do not reply", onclick: () => composer.answer(null) }, "×"));
+    textarea.focus();
+  };
+  composer.render = () => {
+    textarea.placeholder = placeholder(platform, place());
+    textarea.setAttribute("aria-label", textarea.placeholder);
+    fill(people, switcher(panel, place()));
+    fill(tries, h("span", { class: "muted" }, "Try"), suggestionsFor(platform, place()).map((each) =>
+      h("button", { type: "button", class: "try", title: each.text, onclick: () => attempt(each) }, each.label)));
+  };
+  const attempt = async (suggestion) => {
+    if (suggestion.isSent) return submit(suggestion.text);
+    textarea.value = suggestion.text;
+    textarea.focus();
+    menu.refresh();
+  };
+  const submit = async (text) => {
+    const replyTo = composer.replyTo;
+    composer.answer(null);
+    menu.close();
+    return send(text, replyTo);
+  };
+  const submitDraft = async () => {
+    const text = textarea.value;
+    if (!text.trim()) return;
+    textarea.value = "";
+    if (!(await submit(text)) && !textarea.value) textarea.value = text; // nothing written is lost
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submitDraft();
+  });
+  textarea.addEventListener("input", menu.refresh);
+  textarea.addEventListener("keydown", (event) => {
+    if (menu.onKey(event)) return;
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      submitDraft();
+    } else if (event.key === "Escape" && composer.replyTo) {
+      event.stopPropagation();
+      composer.answer(null);
+    }
+  });
+  return composer;
+}
+
+function placeholder(platform, place) {
+  if (place.thread) return "Reply in the thread";
+  const channel = platform.channels.get(place.channel);
+  if (channel?.kind === "dm") return `Message ${platform.bot.name} directly`;
+  return `Message ${platform.titleOf(place)}`;
+}
+
+function switcher(panel, place) {
+  const { platform } = panel;
+  const owner = platform.ownerOf(place);
+  const people = owner ? platform.people.filter((person) => person.id === owner) : platform.people;
+  const current = panel.personIn(place);
+  return people.map((person) =>
+    h("button",
+      {
+        type: "button",
+        role: "radio",
+        "aria-checked": String(person.id === current),
+        tabindex: person.id === current ? 0 : -1,
+        title: `Write as ${person.name}`,
+        onclick: () => panel.choose(person.id),
+        onfocus: (event) => event.target.matches(":focus-visible") && person.id !== current && panel.choose(person.id),
+      },
+      avatar(platform, person.id, "small"), h("span", {}, person.name)));
+}

@@ -1,0 +1,103 @@
+// The stored conversation: what the bot remembers of a place, and what the model is sent of it.
+import { loadConversation } from "./api.js";
+import { fill, h } from "./dom.js";
+
+const SOON = 250;
+
+export class ConversationView {
+  /** `focus()` gives the panel whose place is shown. */
+  constructor(focus) {
+    this.focus = focus;
+    this.chosen = null;
+    this.asked = 0;
+    this.timer = 0;
+    this.drawn = "";
+    this.element = h("section", { class: "tabpanel conversation", role: "tabpanel", tabindex: 0, id: "tabpanel-conversation", "aria-labelledby": "tab-conversation" });
+  }
+
+  /** Show the place in focus again, rather than a conversation chosen from the list. */
+  follow() {
+    this.chosen = null;
+    this.reload();
+  }
+
+  reloadSoon() {
+    if (this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.reload();
+    }, SOON);
+  }
+
+  async reload() {
+    if (this.element.hidden || !this.element.isConnected) return;
+    const asked = ++this.asked;
+    const place = this.chosen ?? placeOf(this.focus());
+    const conversation = await loadConversation(place).catch((error) => ({ error: error.message }));
+    if (asked === this.asked) this.draw(conversation, place);
+  }
+
+  draw(conversation, place) {
+    const now = JSON.stringify([conversation, place]);
+    if (now === this.drawn) return;
+    this.drawn = now;
+    const end = this.element.scrollHeight - this.element.scrollTop - this.element.clientHeight;
+    fill(this.element, this.content(conversation, place));
+    if (end < 60) this.element.scrollTop = this.element.scrollHeight;
+  }
+
+  content(conversation, place) {
+    if (conversation?.error) return h("p", { class: "hint problem" }, conversation.error);
+    const others = conversation?.others ?? [];
+    if (!conversation?.is_stored) {
+      return [
+        this.picker(others, conversation, place),
+        h("p", { class: "muted hint" }, "Nothing is stored for this place yet. Mention the bot, or open one of its threads: what it remembers stands here."),
+      ];
+    }
+    const sent = conversation.messages.filter((message) => message.is_sent).length;
+    return [
+      this.picker(others, conversation, place),
+      h("dl", { class: "facts" },
+        h("dt", {}, "Model"), h("dd", {}, h("code", {}, conversation.model)),
+        h("dt", {}, "Remembers"), h("dd", {}, `${sent} of ${conversation.messages.length} messages`)),
+      conversation.system_prompt ? h("details", { class: "stored system" }, h("summary", {}, "System prompt"), h("p", {}, conversation.system_prompt)) : null,
+      h("ol", { class: "stored-list" }, conversation.messages.map(storedMessage)),
+    ];
+  }
+
+  picker(others, conversation, place) {
+    if (!others.length) return null;
+    const key = (each) => [each.workspace, each.channel, each.thread].join(" ");
+    const current = conversation ? key(conversation) : "";
+    const choose = (event) => {
+      const chosen = others.find((each) => key(each) === event.target.value);
+      this.chosen = chosen ? { platform: place.platform, workspace: chosen.workspace, channel: chosen.channel, thread: chosen.thread, parent: "" } : null;
+      this.reload();
+    };
+    return h("select", { class: "picker", "aria-label": "Stored conversations", onchange: choose },
+      h("option", { value: "", selected: !this.chosen }, "The place in focus"),
+      others.map((each) => h("option", { value: key(each), selected: Boolean(this.chosen) && key(each) === current },
+        `${each.title || "(empty)"} — ${each.message_count} messages`)));
+  }
+}
+
+function storedMessage(message) {
+  const who = message.role === "user" ? message.author || "user" : message.role === "assistant" ? message.model || "assistant" : "system";
+  return h("li", { class: `stored ${message.role}${message.is_sent ? "" : " unsent"}` },
+    h("header", {}, h("span", { class: "role" }, message.role), h("span", { class: "who" }, who),
+      message.is_sent ? null : h("span", { class: "flag", title: "The model is not sent this any more" }, "not sent")),
+    h("p", {}, message.text));
+}
+
+/** Name the place that a panel shows, as the server wants it. */
+function placeOf(panel) {
+  const { platform, place } = panel;
+  return {
+    platform: platform.name,
+    workspace: platform.workspace,
+    channel: place.channel,
+    parent: platform.channels.get(place.channel)?.parent ?? "",
+    thread: place.thread,
+  };
+}
