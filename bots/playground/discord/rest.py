@@ -118,7 +118,7 @@ class Rest:
                 request.method,
                 path,
                 dict(request.query),
-                body,
+                None if isinstance(body, _NoJson) else body,
                 outcome.status,
                 outcome.error,
                 milliseconds,

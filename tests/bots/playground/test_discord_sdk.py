@@ -1,0 +1,419 @@
+"""A real discord.py client works against the simulated Discord: messages, threads, interactions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import discord
+import pytest
+import pytest_asyncio
+from discord import app_commands
+
+from bots.playground.base import Fault
+from bots.playground.discord import (
+    ADA,
+    ASK_SKEIN_CHANNEL,
+    BOT_ID,
+    GENERAL_CHANNEL,
+    GUILD_ID,
+    SimulatedDiscord,
+    serve_discord,
+)
+from tests.bots.playground.discord_kit import SHORT, SOON, RecordingBot, running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ADA_DM = "1191168811600000301"
+
+
+class Choice(discord.ui.View):
+    """A button and a select; what is used is named in the message."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=None)
+
+    @discord.ui.button(label="Again", custom_id="again")
+    async def again(self, interaction: discord.Interaction, _: discord.ui.Button[Choice]) -> None:
+        await interaction.response.edit_message(content="pressed")
+
+    @discord.ui.select(
+        custom_id="model",
+        options=[discord.SelectOption(label="Small", value="s"), discord.SelectOption(label="Big")],
+    )
+    async def model(
+        self, interaction: discord.Interaction, select: discord.ui.Select[Choice]
+    ) -> None:
+        await interaction.response.defer()
+        await interaction.followup.send(f"chose {select.values[0]}", ephemeral=True)
+
+
+def add_commands(bot: RecordingBot) -> None:
+    """Give a bot one command for each way of answering."""
+
+    @bot.tree.command(description="Answers at once")
+    async def quick(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("quick answer")
+
+    @bot.tree.command(description="Answers one person")
+    async def secret(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("for you alone", ephemeral=True)
+
+    @bot.tree.command(description="Answers later")
+    async def slow(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True)
+        await interaction.edit_original_response(content="thought about it")
+        await interaction.followup.send("and more")
+
+    @bot.tree.command(description="Never answers")
+    async def silent(_: discord.Interaction) -> None:
+        return
+
+    @bot.tree.command(description="Takes a model")
+    @app_commands.describe(name="Which")
+    async def model(interaction: discord.Interaction, name: str) -> None:
+        await interaction.response.send_message(f"model is {name}")
+
+    @model.autocomplete("name")
+    async def models(_: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        names = ["small", "smart", "big"]
+        return [app_commands.Choice(name=n, value=n) for n in names if n.startswith(typed)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_server() -> AsyncGenerator[SimulatedDiscord]:
+    simulation = SimulatedDiscord(rate_limits=0, interaction_timeout=SHORT)
+    async with serve_discord(simulation) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_bot(shared_server: SimulatedDiscord) -> AsyncGenerator[RecordingBot]:
+    bot = RecordingBot()
+    add_commands(bot)
+    async with running(shared_server, bot):
+        await bot.tree.sync()
+        bot.add_view(Choice())
+        yield bot
+
+
+@pytest.fixture
+def server(shared_server: SimulatedDiscord) -> SimulatedDiscord:
+    shared_server.faults.clear()
+    return shared_server
+
+
+@pytest.fixture
+def bot(shared_bot: RecordingBot) -> RecordingBot:
+    shared_bot.forget()
+    return shared_bot
+
+
+async def next_message(bot: RecordingBot, contains: str = "") -> discord.Message:
+    """Wait for a message event with this text."""
+    while True:
+        message: discord.Message = await bot.next("message")
+        if contains in message.content:
+            return message
+
+
+async def test_bot_sees_the_guild_and_its_channels(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    guild = bot.get_guild(int(GUILD_ID))
+    assert guild is not None
+    assert (guild.name, guild.member_count) == ("Acme", 4)
+    assert [channel.name for channel in guild.text_channels] == ["general", "random", "ask-skein"]
+    assert str(bot.application_id) == BOT_ID
+    assert guild.text_channels[0].permissions_for(guild.me).send_messages
+    assert server.snapshot()["is_connected"]
+
+
+async def test_mention_reaches_the_bot_and_its_reply_the_channel(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    asked = await server.say("Ada", GENERAL_CHANNEL, "@skein what is up?")
+    message = await next_message(bot, "what is up?")
+    assert message.content == f"<@{BOT_ID}> what is up?"
+    assert [str(user.id) for user in message.mentions] == [BOT_ID]
+    assert (str(message.id), str(message.author.id)) == (asked, ADA)
+    assert message.guild is not None
+    await message.reply("all is well", allowed_mentions=discord.AllowedMentions.none())
+    reply = await server.wait_for_reply(GENERAL_CHANNEL, "all is well", after=asked)
+    assert (reply["reply_to"], reply["author"]) == (asked, BOT_ID)
+    own = await next_message(bot, "all is well")
+    assert own.author == bot.user
+    assert own.reference is not None
+    assert isinstance(own.reference.resolved, discord.Message)
+
+
+async def test_edits_and_deletions_reach_both_sides(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    asked = await server.say("Ada", GENERAL_CHANNEL, "first")
+    await server.edit(asked, "second")
+    changed: discord.RawMessageUpdateEvent = await bot.next("raw_message_edit")
+    assert (str(changed.message_id), changed.message.content) == (asked, "second")
+    await server.delete(asked)
+    deleted: discord.RawMessageDeleteEvent = await bot.next("raw_message_delete")
+    assert str(deleted.message_id) == asked
+    sent = await bot.write(GENERAL_CHANNEL, "growing")
+    await sent.edit(content="grown")
+    reply = await server.wait_for_reply(contains="grown")
+    assert reply["is_edited"]
+    await sent.delete()
+    assert all(view["id"] != str(sent.id) for view in server.snapshot()["messages"])
+
+
+async def test_long_content_is_refused(bot: RecordingBot) -> None:
+    with pytest.raises(discord.HTTPException) as refused:
+        await bot.write(GENERAL_CHANNEL, "x" * 2001)
+    assert (refused.value.status, refused.value.code) == (400, 50035)
+
+
+async def test_history_and_single_messages_are_read(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    asked = await server.say("Grace", ASK_SKEIN_CHANNEL, "to be read")
+    channel = bot.get_channel(int(ASK_SKEIN_CHANNEL))
+    assert isinstance(channel, discord.TextChannel)
+    newest = [message async for message in channel.history(limit=1)]
+    assert [message.content for message in newest] == ["to be read"]
+    assert (await channel.fetch_message(int(asked))).author.name == "grace"
+
+
+async def test_nonce_keeps_a_second_message_from_being_made(bot: RecordingBot) -> None:
+    first = await bot.write(GENERAL_CHANNEL, "once", nonce="turn-1")
+    again = await bot.write(GENERAL_CHANNEL, "once", nonce="turn-1")
+    assert first.id == again.id
+
+
+async def test_thread_from_a_message_is_a_place_of_its_own(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    asked = await server.say("Ada", GENERAL_CHANNEL, "@skein in a thread")
+    message = await next_message(bot, "in a thread")
+    thread = await message.create_thread(name="A talk")
+    await thread.send("hello inside")
+    inside = await server.wait_for_reply(asked, "hello inside")
+    assert inside["channel"] == asked
+    assert {"id": asked, "name": "A talk", "kind": "thread", "parent": GENERAL_CHANNEL} in (
+        server.snapshot()["channels"]
+    )
+    await server.say("Ada", GENERAL_CHANNEL, "follow-up", thread=asked)
+    heard = await next_message(bot, "follow-up")
+    assert isinstance(heard.channel, discord.Thread)
+    assert heard.channel.parent_id == int(GENERAL_CHANNEL)
+
+
+async def test_persons_thread_and_its_archiving_reach_the_bot(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    thread = await server.start_thread("Ada", GENERAL_CHANNEL, "Ours")
+    created: discord.Thread = await bot.next("thread_create")
+    assert (str(created.id), created.name) == (thread, "Ours")
+    await server.archive_thread(thread)
+    await bot.next("thread_update")
+    await server.say("Ada", thread, "it wakes")
+    message = await next_message(bot, "it wakes")
+    assert isinstance(message.channel, discord.Thread)
+    assert not message.channel.archived
+
+
+async def test_dm_has_no_guild_and_is_answered(server: SimulatedDiscord, bot: RecordingBot) -> None:
+    asked = await server.say("Ada", ADA_DM, "just us")
+    message = await next_message(bot, "just us")
+    assert isinstance(message.channel, discord.DMChannel)
+    await message.channel.send("yes, just us")
+    reply = await server.wait_for_reply(ADA_DM, "yes, just us", after=asked)
+    assert reply["channel"] == ADA_DM
+
+
+async def test_bot_opens_a_dm(server: SimulatedDiscord, bot: RecordingBot) -> None:
+    user = await bot.fetch_user(int(ADA))
+    await user.send("out of the blue")
+    assert (await server.wait_for_reply(ADA_DM, "out of the blue"))["author"] == BOT_ID
+
+
+async def test_typing_shows_until_the_bot_writes(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    with server.feed.listen() as queue:
+        await bot.get_partial_messageable(int(GENERAL_CHANNEL)).typing()
+        await bot.write(GENERAL_CHANNEL, "typed")
+    statuses: list[str] = []
+    while not queue.empty():
+        event = queue.get_nowait()
+        if event["type"] == "status":
+            statuses.append(event["text"])
+    assert statuses == ["skein is typing…", ""]
+
+
+async def test_reaction_goes_both_ways(server: SimulatedDiscord, bot: RecordingBot) -> None:
+    sent = await bot.write(GENERAL_CHANNEL, "like it?")
+    await server.react("Ada", str(sent.id), "👍")
+    heard: discord.RawReactionActionEvent = await bot.next("raw_reaction_add")
+    assert (str(heard.user_id), heard.emoji.name) == (ADA, "👍")
+    await sent.add_reaction("👀")
+    fetched = await sent.fetch()
+    assert [(str(each.emoji), each.me) for each in fetched.reactions] == [
+        ("👍", False),
+        ("👀", True),
+    ]
+
+
+async def test_redelivery_brings_the_same_message(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    asked = await server.say("Ada", GENERAL_CHANNEL, "twice")
+    assert await server.redeliver(asked) == 1
+    first, second = await next_message(bot, "twice"), await next_message(bot, "twice")
+    assert str(first.id) == str(second.id) == asked
+
+
+async def test_429_is_waited_out_and_tried_again(
+    server: SimulatedDiscord, bot: RecordingBot
+) -> None:
+    server.faults.add(Fault("POST /channels/*/messages", 429, retry_after=SHORT))
+    await bot.write(GENERAL_CHANNEL, "patience")
+    statuses = [call.status for call in server.calls][-2:]
+    assert statuses == [429, 200]
+    waited = server.calls[-1].at - server.calls[-2].at
+    assert waited >= SHORT
+
+
+async def test_refusal_with_a_code_is_typed(server: SimulatedDiscord, bot: RecordingBot) -> None:
+    server.faults.add(Fault("POST /channels/*/messages", 403, error="50001"))
+    with pytest.raises(discord.Forbidden) as refused:
+        await bot.write(GENERAL_CHANNEL, "may I?")
+    assert refused.value.code == 50001
+
+
+class TestCommands:
+    async def test_registered_commands_are_shown(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        assert bot.user is not None
+        commands = {each["name"]: each for each in server.snapshot()["commands"]}
+        assert commands["model"]["argument"] == "name"
+        assert commands["quick"] == {
+            "name": "quick",
+            "description": "Answers at once",
+            "argument": "",
+        }
+
+    @pytest.mark.parametrize("channel", [GENERAL_CHANNEL, ADA_DM])
+    async def test_command_is_answered(
+        self, server: SimulatedDiscord, bot: RecordingBot, channel: str
+    ) -> None:
+        assert await server.command("Ada", channel, "quick") == ""
+        message = await next_message(bot, "quick answer")
+        assert message.interaction_metadata is not None
+        reply = await server.wait_for_reply(channel, "quick answer")
+        assert reply["visible_to"] == ""
+
+    async def test_command_in_a_thread_knows_its_place(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        thread = await server.start_thread("Ada", GENERAL_CHANNEL, "with commands")
+        assert await server.command("Ada", GENERAL_CHANNEL, "/quick", thread=thread) == ""
+        interaction: discord.Interaction = await bot.next("interaction")
+        assert isinstance(interaction.channel, discord.Thread)
+        assert await server.wait_for_reply(thread, "quick answer")
+
+    async def test_ephemeral_answer_is_for_one_and_not_in_the_channel(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        assert await server.command("Ada", GENERAL_CHANNEL, "secret") == ""
+        reply = await server.wait_for_reply(GENERAL_CHANNEL, "for you alone")
+        assert reply["visible_to"] == ADA
+        with pytest.raises(discord.NotFound):
+            await bot.get_partial_messageable(int(GENERAL_CHANNEL)).fetch_message(int(reply["id"]))
+        assert all(each["content"] != "for you alone" for each in server.dump()["posts"])
+
+    async def test_deferred_answer_is_filled_in_and_followed_up(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        with server.feed.listen() as queue:
+            assert await server.command("Ada", GENERAL_CHANNEL, "slow") == ""
+            more = await server.wait_for_reply(GENERAL_CHANNEL, "and more")
+            events = [queue.get_nowait() for _ in range(queue.qsize())]
+        answer = await server.wait_for_reply(GENERAL_CHANNEL, "thought about it")
+        assert more["reply_to"] == answer["id"]
+        shown = [
+            (event["message"]["text"], event["message"]["is_streaming"])
+            for event in events
+            if event["type"] == "message"
+        ]
+        assert shown == [("", True), ("thought about it", False), ("and more", False)]
+        assert bot.user is not None
+
+    async def test_silence_is_told_to_the_person_and_known_no_more(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        said = await server.command("Ada", GENERAL_CHANNEL, "silent")
+        assert said == "The application did not respond"
+        interaction: discord.Interaction = await bot.next("interaction")
+        with pytest.raises(discord.NotFound) as refused:
+            await interaction.response.send_message("too late")
+        assert refused.value.code == 10062
+
+    async def test_second_answer_is_refused(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        await server.command("Ada", GENERAL_CHANNEL, "quick")
+        interaction: discord.Interaction = await bot.next("interaction")
+        interaction.response._response_type = None  # pyright: ignore  # forgets that it answered
+        with pytest.raises(discord.HTTPException) as refused:
+            await interaction.response.send_message("again")
+        assert refused.value.code == 40060
+
+    async def test_unknown_command_and_missing_text_are_refused_with_words(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        assert bot.user is not None
+        assert "no /nothing here" in await server.command("Ada", GENERAL_CHANNEL, "nothing")
+        assert "required" in await server.command("Ada", GENERAL_CHANNEL, "model")
+
+    async def test_choices_complete_what_is_typed_and_can_be_taken(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        assert await server.complete("Ada", GENERAL_CHANNEL, "model", "sm") == ["small", "smart"]
+        assert await server.complete("Ada", GENERAL_CHANNEL, "quick", "") == []
+        assert await server.command("Ada", GENERAL_CHANNEL, "model", "smart") == ""
+        assert await next_message(bot, "model is smart")
+
+
+class TestComponents:
+    async def test_button_changes_its_message(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        sent = await bot.write(GENERAL_CHANNEL, "press", view=Choice())
+        shown = await server.wait_for_reply(contains="press", after=str(sent.id - 1))
+        assert shown["actions"] == [
+            {"id": "again", "label": "Again", "options": []},
+            {"id": "model", "label": "", "options": ["Small", "Big"]},
+        ]
+        await server.act("Ada", str(sent.id), "again")
+        assert (await server.wait_for_reply(contains="pressed"))["id"] == str(sent.id)
+
+    async def test_option_is_chosen_by_its_label(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        sent = await bot.write(GENERAL_CHANNEL, "choose", view=Choice())
+        await server.act("Ada", str(sent.id), "model", "Small")
+        answer = await server.wait_for_reply(contains="chose s", after=str(sent.id))
+        assert (answer["visible_to"], answer["reply_to"]) == (ADA, str(sent.id))
+
+    async def test_unknown_action_is_an_error(
+        self, server: SimulatedDiscord, bot: RecordingBot
+    ) -> None:
+        sent = await bot.write(GENERAL_CHANNEL, "nothing to press")
+        with pytest.raises(ValueError, match="offers no action"):
+            await server.act("Ada", str(sent.id), "again")
+
+
+async def test_waiting_for_what_never_comes_ends(server: SimulatedDiscord) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(SOON):
+            await server.wait_for_reply(contains="never said", timeout=SHORT / 10)
