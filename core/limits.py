@@ -1,6 +1,6 @@
 """How much may be asked of a provider: requests and tokens per minute, first come first served.
 
-`SlidingWindow` is the rule, pure and synchronous; `ProviderLimiter` is the queue before it.
+`SlidingWindow` is the rule, pure and synchronous; `RateLimiter` is the queue before it.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ class _Waiter:
 
 @dataclass(frozen=True, slots=True)
 class WindowAdmission:
-    """Leave to make one request, as a `ProviderLimiter` gives it."""
+    """Leave to make one request, as a `RateLimiter` gives it."""
 
-    limiter: ProviderLimiter
+    limiter: RateLimiter
     entry: Entry
 
     def correct(self, tokens: int) -> None:
@@ -127,7 +127,7 @@ class WindowAdmission:
         self.limiter.correct(self.entry, tokens)
 
 
-class ProviderLimiter:
+class RateLimiter:
     """The queue before one provider and key. Strictly in order: small requests never overtake."""
 
     def __init__(

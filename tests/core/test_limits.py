@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RateLimitedError
-from core.limits import MINUTE_SECONDS, ProviderLimiter, SlidingWindow, WindowAdmission
+from core.limits import MINUTE_SECONDS, RateLimiter, SlidingWindow, WindowAdmission
 from tests.core.clock import FakeClock
 
 steps = st.lists(
@@ -25,8 +25,8 @@ async def settle() -> None:
 
 def make_limiter(
     clock: FakeClock, requests: int = 2, tokens: int | None = None, max_wait: int = 600
-) -> ProviderLimiter:
-    return ProviderLimiter(
+) -> RateLimiter:
+    return RateLimiter(
         requests,
         tokens,
         max_wait=timedelta(seconds=max_wait),
@@ -111,7 +111,7 @@ class TestSlidingWindow:
         assert window.admit_nowait(1, 50)
 
 
-class TestProviderLimiter:
+class TestRateLimiter:
     async def test_a_request_within_the_limit_does_not_wait(self) -> None:
         limiter = make_limiter(FakeClock())
         async with asyncio.timeout(1):
@@ -256,7 +256,7 @@ class TestProviderLimiter:
         assert refused.value.retry_after == timedelta(seconds=40)
 
     async def test_the_loops_own_clock_serves(self) -> None:
-        limiter = ProviderLimiter(5)
+        limiter = RateLimiter(5)
         limiter.pause(timedelta(milliseconds=20))
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout(5):
