@@ -75,6 +75,8 @@ def offer_models(text: str, models: Sequence[str], thread: str) -> Answer:
 
 def read_choice(value: str) -> Choice | None:
     """Read what an option stands for. None if it is none of ours, or too old to be understood."""
+    if len(value) > _MAX_VALUE:
+        return None
     try:
         name, argument, thread = json.loads(value)
     except (ValueError, TypeError):

@@ -23,3 +23,8 @@ def hush(text: str) -> str:
 def hush_names(text: str) -> str:
     """Break `@channel`, `@here` and `@everyone`, which some clients and settings link."""
     return _NAME.sub(lambda match: match[0] + ZERO_WIDTH_SPACE, text)
+
+
+def hush_url(url: str) -> str:
+    """Break the same names in an address, which must go on to work."""
+    return _NAME.sub(lambda match: "%40" + match[0][1:], url)

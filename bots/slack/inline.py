@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bots.slack.inert import ZERO_WIDTH_SPACE, hush_names
+from bots.slack.inert import ZERO_WIDTH_SPACE, hush_names, hush_url
 
 _MAX_DEPTH = 4
 
@@ -93,7 +93,7 @@ def _link(url: str) -> str:
 
 def _escape_url(url: str) -> str:
     url = url.replace(" ", "%20").replace("|", "%7C").replace("<", "%3C").replace(">", "%3E")
-    return url.replace("`", "%60").replace("&", "&amp;")
+    return hush_url(url.replace("`", "%60").replace("&", "&amp;"))
 
 
 def _bare_words(match: re.Match[str]) -> str:

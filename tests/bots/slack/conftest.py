@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bots.playground.slack import SimulatedSlack, serve_slack
+from bots.playground.slack import SimulatedSlack, Timing, serve_slack
 from bots.slack.frontend import SlackFrontend
 from core.settings import Settings, load_settings
 from tests.bots.slack.fakes import FakeThreads, FakeTurns, RecordingCommands
@@ -47,14 +47,20 @@ async def open_frontend(
     turns.open_sink = frontend.open_sink
     try:
         yield frontend, turns, threads, commands
-        await turns.aclose()
+        await turns.settle()
     finally:
         await frontend.aclose()
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SimulatedSlack]:
-    async with serve_slack(SimulatedSlack(rate_scale=None)) as simulated:
+def timing() -> Timing:
+    """How long Slack waits. Tests that let it wait in vain give another."""
+    return Timing()
+
+
+@pytest.fixture
+async def slack(timing: Timing) -> AsyncIterator[SimulatedSlack]:
+    async with serve_slack(SimulatedSlack(rate_scale=None, timing=timing)) as simulated:
         yield simulated
 
 
@@ -69,4 +75,4 @@ async def rig(slack: SimulatedSlack) -> AsyncIterator[Rig]:
         finally:
             await frontend.stop()
             async with asyncio.timeout(10):
-                await running
+                await asyncio.wait([running])

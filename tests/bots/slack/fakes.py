@@ -67,7 +67,7 @@ class FakeTurns:
         self._tasks.add(task)
         return True
 
-    async def aclose(self) -> None:
+    async def settle(self) -> None:
         async with asyncio.timeout(10):
             await asyncio.gather(*self._tasks)
 

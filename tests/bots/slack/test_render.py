@@ -136,6 +136,7 @@ STREAM_PING = re.compile(
 @example("`` ` ``````` ")
 @example("``a````b``")
 @example("![<!channel>](<!channel>)")
+@example("http://a?b=@here")
 def test_rendered_text_is_never_active_and_its_fences_are_paired(text: str) -> None:
     rendered = render_mrkdwn(text)
     assert not ACTIVE.search(rendered)
