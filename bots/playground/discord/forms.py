@@ -54,11 +54,14 @@ def read_message(
     body: Mapping[str, Any], uploads: Sequence[Upload], where: str = ""
 ) -> MessageForm:
     """Read and check a form. `where` is the path to it, with a dot: `data.`. Raises ApiError."""
+    flags = body.get("flags") or 0
+    if not isinstance(flags, int):
+        raise invalid_form(f"{where}flags", "NUMBER_TYPE_COERCE", f'Value "{flags}" is not int.')
     content = _content(body, where)
     embeds = _list(body, "embeds", where)
     components = _list(body, "components", where)
     _check_embeds(embeds or [], where)
-    _check_components(components or [], int(body.get("flags") or 0), where)
+    _check_components(components or [], flags, where)
     nonce = str(body["nonce"]) if body.get("nonce") is not None else ""
     if len(nonce) > MAX_NONCE:
         raise too_long(f"{where}nonce", MAX_NONCE)
@@ -69,9 +72,9 @@ def read_message(
         embeds=[{"type": "rich", **embed} for embed in embeds] if embeds is not None else None,
         components=components,
         attachments=_list(body, "attachments", where),
-        flags=int(body.get("flags") or 0),
+        flags=flags,
         allowed_mentions=_allowed_mentions(body, where),
-        reference=body.get("message_reference"),
+        reference=_object(body, "message_reference", where),
         nonce=nonce,
         enforces_nonce=bool(body.get("enforce_nonce")),
         uploads=tuple(uploads),
@@ -97,6 +100,14 @@ def _list(body: Mapping[str, Any], name: str, where: str) -> list[Json] | None:
     value = body[name] or []
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise invalid_form(f"{where}{name}", "LIST_TYPE_CONVERT", "Only iterables may be used.")
+    return value
+
+
+def _object(body: Mapping[str, Any], name: str, where: str) -> Json | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, dict):
+        text = "Only dictionaries may be used in a DictType"
+        raise invalid_form(f"{where}{name}", "DICT_TYPE_CONVERT", text)
     return value
 
 
@@ -156,7 +167,7 @@ def _check_options(options: Iterable[Json], where: str) -> None:
 
 
 def _allowed_mentions(body: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:
-    allowed = body.get("allowed_mentions")
+    allowed = _object(body, "allowed_mentions", where)
     if allowed is None:
         return None
     for kind in ("users", "roles"):

@@ -6,8 +6,8 @@ import asyncio
 import hmac
 import json
 import zlib
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -47,10 +47,10 @@ class Gateway:
         """Add the websocket to an application. It is closed when the application shuts down."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            self._world.origin = f"{request.scheme}://{request.host}{prefix}"
             return await self._serve(request)
 
         async def close(_: web.Application) -> None:
+            self._world.stop_timers()
             await self.aclose()
 
         for path in (f"{prefix}/gateway", f"{prefix}/gateway/"):
@@ -150,10 +150,24 @@ async def _send(
         return  # the receiving side sees the end too, and tidies up
 
 
+def _decode(data: str | bytes) -> tuple[int, Json]:
+    """Read a payload's opcode and data. Raises CloseError (4002)."""
+    try:
+        payload: Json = json.loads(data)
+        opcode, value = payload["op"], payload.get("d")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CloseError(4002, "Error while decoding payload.") from None
+    if opcode == Opcode.HEARTBEAT:
+        return opcode, {}
+    if not isinstance(opcode, int) or not isinstance(value, dict):
+        raise CloseError(4002, "Error while decoding payload.")
+    return opcode, value
+
+
 class _Conversation:
     """What a bot says over one connection, and what follows from it."""
 
-    def __init__(self, world: World, connection: Connection, on_change: Any) -> None:
+    def __init__(self, world: World, connection: Connection, on_change: Callable[[], None]) -> None:
         self._world = world
         self._connection = connection
         self._on_change = on_change
@@ -161,21 +175,17 @@ class _Conversation:
 
     def hear(self, data: str | bytes) -> None:
         """Take a payload. Raises CloseError."""
-        try:
-            payload: Json = json.loads(data)
-            opcode, value = payload["op"], payload.get("d")
-        except (ValueError, KeyError, TypeError):
-            raise CloseError(4002, "Error while decoding payload.") from None
+        opcode, value = _decode(data)
         if opcode == Opcode.HEARTBEAT:
             self._connection.send({"op": Opcode.HEARTBEAT_ACK, "d": None})
         elif opcode == Opcode.IDENTIFY:
-            self._identify(value or {})
+            self._identify(value)
         elif opcode == Opcode.RESUME:
-            self._resume(value or {})
+            self._resume(value)
         elif self._session is None:
             raise CloseError(4003, "Not authenticated.")
         elif opcode == Opcode.REQUEST_MEMBERS:
-            self._send_members(self._session, value or {})
+            self._send_members(self._session, value)
         elif opcode not in (3, 4):
             raise CloseError(4001, "Unknown opcode.")
 
@@ -226,7 +236,9 @@ class _Conversation:
 
     def _resume(self, value: Json) -> None:
         self._check_token(value)
-        sessions, since = self._world.sessions, int(value.get("seq") or 0)
+        sessions, since = self._world.sessions, value.get("seq")
+        if not isinstance(since, int):
+            raise CloseError(4007, "Invalid seq.")
         session = sessions.find(str(value.get("session_id")))
         if session is None:
             self._connection.send({"op": Opcode.INVALID_SESSION, "d": False})

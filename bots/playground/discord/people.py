@@ -6,6 +6,7 @@ import asyncio
 
 from bots.playground.discord.answering import begin
 from bots.playground.discord.commands import argument_of, fill_in
+from bots.playground.discord.forms import MAX_CONTENT
 from bots.playground.discord.interactions import Interaction, InteractionType
 from bots.playground.discord.mentions import mentioned_users, mentions_everyone, write_mentions
 from bots.playground.discord.posting import add_post
@@ -47,7 +48,14 @@ def get_written(world: World, message: str) -> Post:
 
 
 def write(world: World, person: Person, channel: Channel, text: str, reply_to: str = "") -> Post:
-    """Post as a person, who may mention anyone; a reply mentions whom it answers."""
+    """Post as a person, who may mention anyone; a reply mentions whom it answers.
+
+    Raises ValueError where Discord's own app would not send.
+    """
+    if not text.strip() or len(text) > MAX_CONTENT:
+        raise ValueError(f"a message has 1 to {MAX_CONTENT} characters")
+    if channel.is_locked:
+        raise ValueError("this thread is locked")
     post = Post(world.snowflakes.next(), channel.id, person.id)
     if reply_to:
         target = get_written(world, reply_to)

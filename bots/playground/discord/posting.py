@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bots.playground.discord.forms import MessageForm, Upload
-from bots.playground.discord.objects import message_object
+from bots.playground.discord.objects import channel_object, message_object
 from bots.playground.discord.sessions import Event, Intents
 from bots.playground.discord.state import (
     Channel,
@@ -29,21 +31,51 @@ def add_post(world: World, post: Post) -> Post:
     else:
         world.send_post("MESSAGE_CREATE", post)
     if post.author == world.state.bot.id:
-        world.publish({"type": "status", "channel": post.channel, "thread": "", "text": ""})
+        world.show_status(post.channel, "")
     return post
 
 
 def remove_post(world: World, post: Post) -> None:
     """Take a message away and tell of it."""
-    world.state.in_channel(post.channel).pop(post.id, None)
     channel = world.state.channels[post.channel]
-    data: Json = {"id": post.id, "channel_id": post.channel}
     is_private = channel.is_dm or post.is_ephemeral
-    if not is_private:
-        data["guild_id"] = world.state.guild_id
-    intent = Intents.DIRECT_MESSAGES if is_private else Intents.GUILD_MESSAGES
-    world.dispatch(Event("MESSAGE_DELETE", data, intent, is_private))
+    _forget(world, post)
+    _tell_removal(world, channel, "MESSAGE_DELETE", {"id": post.id}, is_private=is_private)
+
+
+def remove_posts(world: World, channel: Channel, posts: Sequence[Post]) -> None:
+    """Take several messages of a channel away in one go."""
+    for post in posts:
+        _forget(world, post)
+    data: Json = {"ids": [post.id for post in posts]}
+    _tell_removal(world, channel, "MESSAGE_DELETE_BULK", data, is_private=False)
+
+
+def _forget(world: World, post: Post) -> None:
+    world.state.in_channel(post.channel).pop(post.id, None)
     world.publish({"type": "deleted", "channel": post.channel, "id": post.id})
+
+
+def _tell_removal(
+    world: World, channel: Channel, name: str, data: Json, *, is_private: bool
+) -> None:
+    where = {"channel_id": channel.id}
+    if not is_private:
+        where["guild_id"] = world.state.guild_id
+    intent = Intents.DIRECT_MESSAGES if is_private else Intents.GUILD_MESSAGES
+    world.dispatch(Event(name, data | where, intent, is_private), channel.name)
+
+
+def remove_channel(world: World, channel: Channel) -> None:
+    """Take a channel or thread away, with its threads and all that was said there."""
+    for thread in [each for each in world.state.channels.values() if each.parent == channel.id]:
+        remove_channel(world, thread)
+    data = channel_object(world.state, channel)
+    for post in list(world.state.in_channel(channel.id).values()):
+        _forget(world, post)
+    del world.state.posts[channel.id], world.state.channels[channel.id]
+    name = "THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE"
+    world.dispatch(Event(name, data, Intents.GUILDS), channel.name)
 
 
 def apply_form(world: World, post: Post, form: MessageForm) -> None:

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import fnmatch
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
-from bots.playground.base import Faults, Feed, MessageView, Snapshot
+from bots.playground.base import Faults, Feed, Snapshot
 from bots.playground.discord import people
 from bots.playground.discord.commands import Commands, command_view
 from bots.playground.discord.gateway import Gateway
 from bots.playground.discord.limits import Limits
-from bots.playground.discord.posting import react, remove_post, start_thread
-from bots.playground.discord.rest import API_PATH, Call, Rest
+from bots.playground.discord.posting import (
+    react,
+    remove_channel,
+    remove_post,
+    remove_posts,
+    start_thread,
+)
+from bots.playground.discord.rest import API_PATH, Rest
 from bots.playground.discord.seed import BOT_TOKEN, seed
 from bots.playground.discord.sessions import Sessions
 from bots.playground.discord.snowflakes import Clock, Snowflakes
 from bots.playground.discord.state import Channel, Post
 from bots.playground.discord.views import channel_view, is_shown, message_view, person_view
+from bots.playground.discord.watcher import Watcher
 from bots.playground.discord.world import PLATFORM, World
 
-_WAIT = timedelta(seconds=10)
 
-
-class SimulatedDiscord:
+class SimulatedDiscord(Watcher):
     """A Discord server with one guild, for one bot. People are named by id or by name."""
 
     platform = PLATFORM
@@ -46,8 +48,7 @@ class SimulatedDiscord:
         now: Clock = time.time,
     ) -> None:
         """Open the guild. `rate_limits` scales every window: 0 lifts all limits."""
-        self.feed = Feed()
-        self.faults = Faults()
+        self.feed, self.faults = Feed(), Faults()
         state, snowflakes = seed(bot_name), Snowflakes(now)
         self.world = World(
             state=state,
@@ -62,6 +63,7 @@ class SimulatedDiscord:
             interaction_seconds=interaction_timeout.total_seconds(),
         )
         self._rest = Rest(self.world, self.faults)
+        super().__init__(self.world, self._rest.calls)
         self._gateway = Gateway(self.world, heartbeat_interval)
 
     # The network side, for the bot
@@ -96,11 +98,6 @@ class SimulatedDiscord:
     def gateway_url(self) -> str:
         """The gateway's websocket address. Known once it is served."""
         return self.world.gateway_url
-
-    @property
-    def calls(self) -> deque[Call]:
-        """The bot's requests, oldest first."""
-        return self._rest.calls
 
     @property
     def grants_message_content(self) -> bool:
@@ -172,8 +169,7 @@ class SimulatedDiscord:
         author, post = people.get_person(self.world, person), self._post(message)
         failure = await people.use_component(self.world, author, post, action, value)
         if failure:
-            status = {"type": "status", "channel": post.channel, "thread": "", "text": failure}
-            self.world.publish(status)
+            self.world.show_status(post.channel, failure)
 
     async def edit(self, message: str, text: str) -> None:
         """Let the author of a message change it."""
@@ -185,6 +181,14 @@ class SimulatedDiscord:
     async def delete(self, message: str) -> None:
         """Let the author of a message, or a moderator, delete it."""
         remove_post(self.world, self._post(message))
+
+    async def purge(self, channel: str, messages: Sequence[str]) -> None:
+        """Delete several messages at once, as a moderator's tool does."""
+        remove_posts(self.world, self._channel(channel), [self._post(each) for each in messages])
+
+    async def delete_channel(self, channel: str) -> None:
+        """Delete a channel or a thread with all that was said in it."""
+        remove_channel(self.world, self._channel(channel))
 
     async def start_thread(self, person: str, channel: str, name: str, *, message: str = "") -> str:
         """Start a thread as a person, from a message or without; gives its channel's id."""
@@ -221,6 +225,15 @@ class SimulatedDiscord:
     def _is_persons(self, post: Post) -> bool:
         return post.author in self.world.state.people and is_shown(post)
 
+    async def unfurl(self, message: str) -> None:
+        """Add a link's preview to a message: it comes again as an update, though nobody edited it."""
+        post = self._post(message)
+        post.embeds = [
+            *post.embeds,
+            {"type": "link", "title": "A page", "url": "http://127.0.0.1/"},
+        ]
+        self.world.announce_post("MESSAGE_UPDATE", post)
+
     def deny(self, channel: str, permission: int) -> None:
         """Take a permission (see permissions.py) from the bot in a place; 0 gives all back."""
         place = self._channel(channel)
@@ -228,10 +241,6 @@ class SimulatedDiscord:
         if place.is_thread or place.is_dm:
             return
         self.world.announce_channel("CHANNEL_UPDATE", place)
-
-    def connections(self) -> int:
-        """Count the gateway sessions that are connected."""
-        return self.world.sessions.connected()
 
     async def drop_connections(self, *, resumable: bool = True) -> None:
         """Cut every gateway connection; without `resumable`, Discord also forgets the sessions."""
@@ -243,68 +252,6 @@ class SimulatedDiscord:
     async def request_reconnect(self) -> None:
         """Ask the bot to connect anew and resume, as Discord does before maintenance."""
         self._gateway.request_reconnect()
-
-    # What tests wait for
-
-    async def wait_for_message(
-        self, matches: Callable[[MessageView], bool], timeout: timedelta = _WAIT
-    ) -> MessageView:
-        """Wait until a message, there already or to come, matches. Raises TimeoutError."""
-        with self.feed.listen() as queue:
-            for view in self.snapshot()["messages"]:
-                if matches(view):
-                    return view
-            async with asyncio.timeout(timeout.total_seconds()):
-                while True:
-                    event = await queue.get()
-                    if event["type"] == "message" and matches(event["message"]):
-                        return event["message"]
-
-    async def wait_for_reply(
-        self,
-        channel: str = "",
-        contains: str = "",
-        *,
-        after: str = "",
-        timeout: timedelta = _WAIT,
-    ) -> MessageView:
-        """Wait for a message of the bot, in a channel (or any), newer than `after`. Raises TimeoutError.
-
-        One that is still "thinking" does not count.
-        """
-        place = self._channel(channel).id if channel else ""
-
-        def matches(view: MessageView) -> bool:
-            return (
-                view["author"] == self.world.state.bot.id
-                and place in ("", view["channel"])
-                and int(view["id"]) > int(after or 0)
-                and not view["is_streaming"]
-                and contains in view["text"]
-            )
-
-        return await self.wait_for_message(matches, timeout)
-
-    async def wait_for_call(
-        self, pattern: str, *, times: int = 1, timeout: timedelta = _WAIT
-    ) -> list[Call]:
-        """Wait until requests matching `"METHOD /path"` were made so often. Raises TimeoutError."""
-
-        def found() -> list[Call]:
-            return [call for call in self.calls if fnmatch.fnmatchcase(call.name, pattern)]
-
-        with self.feed.listen() as queue:
-            async with asyncio.timeout(timeout.total_seconds()):
-                while len(found()) < times:
-                    await queue.get()
-        return found()
-
-    async def wait_for_connections(self, count: int = 1, timeout: timedelta = _WAIT) -> None:
-        """Wait until the bot holds so many gateway connections. Raises TimeoutError."""
-        with self.feed.listen() as queue:
-            async with asyncio.timeout(timeout.total_seconds()):
-                while self.connections() != count:
-                    await queue.get()
 
     def _post(self, message: str) -> Post:
         return people.get_written(self.world, message)

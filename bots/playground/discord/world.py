@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from bots.playground.base import Feed, FeedEvent
@@ -15,6 +16,7 @@ from bots.playground.discord.state import Channel, Json, Post, State
 from bots.playground.discord.views import channel_view, message_view
 
 PLATFORM = "discord"
+TYPING_SECONDS = 10
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class World:
     interactions: dict[str, Interaction] = field(default_factory=dict[str, Interaction])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Attached files by their path."""
+    typing: dict[str, asyncio.TimerHandle] = field(default_factory=dict[str, asyncio.TimerHandle])
+    """When the bot's typing ends, by channel."""
     origin: str = ""
     """The address under which this is served, with its prefix; empty until then."""
 
@@ -49,6 +53,22 @@ class World:
     def publish(self, event: FeedEvent) -> None:
         """Tell the page and the tests."""
         self.feed.publish({"platform": PLATFORM, **event})
+
+    def show_status(self, channel: str, text: str) -> None:
+        """Show that the bot types, or (empty) no more; it ends by itself as it does on Discord."""
+        timer = self.typing.pop(channel, None)
+        if timer is not None:
+            timer.cancel()
+        if text:
+            loop = asyncio.get_running_loop()
+            self.typing[channel] = loop.call_later(TYPING_SECONDS, self.show_status, channel, "")
+        self.publish({"type": "status", "channel": channel, "thread": "", "text": text})
+
+    def stop_timers(self) -> None:
+        """End what would end by itself later."""
+        for timer in self.typing.values():
+            timer.cancel()
+        self.typing.clear()
 
     def dispatch(self, event: Event, detail: str = "") -> None:
         """Tell the bot, and the page that it was told."""

@@ -113,10 +113,13 @@ class RecordingBot(discord.Client):
     def queue(self, event: str) -> asyncio.Queue[Any]:
         return self.seen.setdefault(event, asyncio.Queue())
 
-    async def next(self, event: str) -> Any:
-        """Take the next event of a name (`message`, `raw_message_edit`, ...) that was not taken yet."""
+    async def next(self, event: str, **fields: Any) -> Any:
+        """Take the next event of a name (`message`, `raw_message_edit`, ...) with these fields."""
         async with asyncio.timeout(SOON):
-            return await self.queue(event).get()
+            while True:
+                told = await self.queue(event).get()
+                if all(getattr(told, name) == value for name, value in fields.items()):
+                    return told
 
     def forget(self) -> None:
         """Forget the events so far."""

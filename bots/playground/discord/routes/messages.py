@@ -182,8 +182,7 @@ def _type(world: World, request: ApiRequest) -> Answer:
         intent = Intents.GUILD_MESSAGE_TYPING
         data |= {"guild_id": world.state.guild_id, "member": member_object(world.state, bot)}
     world.dispatch(Event("TYPING_START", data, intent, channel.is_dm))
-    text = f"{bot.name} is typing…"
-    world.publish({"type": "status", "channel": channel.id, "thread": "", "text": text})
+    world.show_status(channel.id, f"{bot.name} is typing…")
     return NO_CONTENT
 
 
