@@ -37,7 +37,7 @@ async def run(options: argparse.Namespace) -> int:
         async with open_app(settings, is_runner=True) as app:
             if app.models.is_demo:
                 log.warning("no model is configured: the demo model answers, which only plays one")
-            frontends = build_frontends(app, platforms)
+            frontends = build_frontends(app, settings, platforms)
             grace = timedelta(seconds=settings.shutdown_seconds)
             await serve(frontends, app.turns, stop, grace)
     return 0
@@ -70,8 +70,8 @@ def find_platforms(settings: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
-def build_frontends(app: App, platforms: tuple[str, ...]) -> list[Frontend]:
+def build_frontends(app: App, settings: Settings, platforms: tuple[str, ...]) -> list[Frontend]:
     """Build the frontends of these platforms. A new platform is one more line."""
     kinds = {"slack": SlackFrontend, "discord": DiscordFrontend}
     commands = Commands(app.threads, app.store)
-    return [kinds[name](app.settings, app.turns, app.threads, commands) for name in platforms]
+    return [kinds[name](settings, app.turns, app.threads, commands) for name in platforms]

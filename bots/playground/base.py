@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -129,7 +129,7 @@ class Feed:
             queue.put_nowait(event)
 
     @contextmanager
-    def listen(self) -> Iterator[asyncio.Queue[FeedEvent]]:
+    def listen(self) -> Generator[asyncio.Queue[FeedEvent]]:
         """Listen from now until the context ends."""
         queue: asyncio.Queue[FeedEvent] = asyncio.Queue(self._backlog)
         self._queues.add(queue)

@@ -1,0 +1,122 @@
+"""The composition root: opens store, models and turns from the settings, and closes them in reverse.
+
+Concrete backends are named here alone. A new kind of provider or store is one more line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+
+from core.errors import SettingsError
+from core.limits import RateLimiter
+from core.providers.anthropic import AnthropicProvider
+from core.providers.base import Provider, Timeouts
+from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
+from core.providers.demo import DemoProvider
+from core.providers.ollama import probe_ollama
+from core.providers.openai import OpenAIProvider
+from core.providers.router import RetryPolicy, Router
+from core.run import TurnOptions
+from core.scheduler import open_scheduler
+from core.settings import Settings
+from core.store.base import Store
+from core.store.files import lock_runner
+from core.store.sqlite import open_sqlite
+from core.threads import Threads
+from core.turns import Turns
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that frontends and commands need of the core."""
+
+    settings: Settings
+    store: Store
+    models: Router
+    turns: Turns
+    threads: Threads
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGenerator[App]:
+    """Open the core until the context ends. A runner holds the database alone, and prunes it.
+
+    Raises SettingsError for what has to be mended first, StoreBusyError where another runner holds
+    the database, NewerDatabaseError and StoreError where the store cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        models = await stack.enter_async_context(open_models(settings))
+        check_store_kind(settings.database_url)
+        if is_runner:
+            stack.enter_context(lock_runner(settings.database_url))
+        store = await stack.enter_async_context(open_sqlite(settings.database_url))
+        turns = await stack.enter_async_context(Turns(store, models, turn_options(settings)))
+        if is_runner:
+            await stack.enter_async_context(open_scheduler(store, settings.retention))
+        yield App(settings, store, models, turns, Threads(store, models, turns))
+
+
+@asynccontextmanager
+async def open_models(settings: Settings) -> AsyncGenerator[Router]:
+    """Open the configured models over one shared HTTP session. Raises SettingsError."""
+    # No limit of connections: the limiters decide who may ask, and no thread waits for another.
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
+        installed = await probe_ollama(session, settings.ollama_base_url)
+        endpoints = load_endpoints(settings, installed)
+        catalogue = Catalogue(endpoints, settings.model, settings.models)
+        providers = {each.name: build_provider(each, session, settings) for each in endpoints}
+        limiters = {
+            each.name: RateLimiter(settings.max_requests_per_minute, settings.max_tokens_per_minute)
+            for each in endpoints
+        }
+        policy = RetryPolicy(max_attempts=settings.max_attempts)
+        async with aclosing(Router(catalogue, providers, limiters, policy)) as router:
+            yield router
+
+
+def build_provider(
+    endpoint: Endpoint, session: aiohttp.ClientSession, settings: Settings
+) -> Provider:
+    """Build the adapter of an endpoint's kind."""
+    timeouts = Timeouts(
+        connect=timedelta(seconds=settings.connect_timeout_seconds),
+        first_token=timedelta(seconds=settings.first_token_timeout_seconds),
+        between_tokens=timedelta(seconds=settings.token_timeout_seconds),
+        total=timedelta(seconds=settings.answer_timeout_seconds),
+    )
+    name, base_url, key = endpoint.name, endpoint.base_url, endpoint.key
+    match endpoint.kind:
+        case "openai":
+            return OpenAIProvider(name, session, base_url, key, timeouts)
+        case "anthropic":
+            return AnthropicProvider(name, session, base_url, key, timeouts)
+        case "demo":
+            return DemoProvider(name)
+
+
+def check_store_kind(url: str) -> None:
+    """Refuse a database that no store serves. Raises SettingsError."""
+    scheme = url.partition(":")[0]
+    if scheme != "sqlite":
+        raise SettingsError(
+            "DATABASE_URL",
+            f"no store serves {scheme!r}",
+            "Use an SQLite file, for instance sqlite:///skein.db.",
+        )
+
+
+def turn_options(settings: Settings) -> TurnOptions:
+    """Give the settings that concern turns."""
+    return TurnOptions(
+        system_prompt=settings.system_prompt,
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        max_context_tokens=settings.max_context_tokens,
+        max_attempts=settings.max_attempts,
+    )
