@@ -48,6 +48,8 @@ class BotClient(discord.Client):
     """
 
     def __init__(self) -> None:
+        # Nobody who reads the log misses voice.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             intents=discord.Intents(
                 guilds=True, guild_messages=True, dm_messages=True, message_content=True
@@ -56,6 +58,7 @@ class BotClient(discord.Client):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            guild_ready_timeout=0,
             max_ratelimit_timeout=LONGEST_SILENT_RATE_LIMIT_SECONDS,
         )
         self._leaving = asyncio.Event()
@@ -98,6 +101,9 @@ class BotClient(discord.Client):
         leaving = asyncio.create_task(self._leaving.wait())
         try:
             await asyncio.wait({connecting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._leaving.set()
+            raise
         finally:
             leaving.cancel()
             await self._close_socket()
@@ -112,8 +118,10 @@ class BotClient(discord.Client):
         self, url: str, *, compress: int = 0
     ) -> aiohttp.ClientWebSocketResponse:
         """Keep the socket from its beginning: discord.py knows it only once it is identified."""
-        self._socket = await self._open_socket(url, compress=compress)
-        return self._socket
+        self._socket = socket = await self._open_socket(url, compress=compress)
+        if self._leaving.is_set():
+            await self._close_socket()
+        return socket
 
     async def _close_socket(self) -> None:
         if self._socket is not None and not self._socket.closed:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
@@ -15,6 +16,9 @@ from bots.delivery import PageFullError, SlowDownError, TransientError
 from bots.discord.render import fits, render
 from core.conversation import ReplyMessage, ThreadKey
 from core.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from discord.types.message import MessageReference as MessageReferencePayload
 
 CALL_SECONDS = 30.0
 """The longest a call may take; discord.py waits for short rate limits by itself, within this."""
@@ -93,20 +97,30 @@ class DiscordOutlet:
         nonce = f"{self._message_id}-{part}"
         if part:
             return await self._channel.send(content, nonce=nonce, suppress_embeds=True)
+        question = _Question(message_id=int(self._message_id), channel_id=self._channel.id)
         return await self._channel.send(
-            content, nonce=nonce, suppress_embeds=True, reference=self._question()
+            content, nonce=nonce, suppress_embeds=True, reference=question
         )
 
     def _message(self, reply: ReplyMessage) -> discord.PartialMessage:
         return self._channel.get_partial_message(int(reply.message_id))
 
-    def _question(self) -> discord.MessageReference:
-        """A question that was deleted meanwhile is still answered."""
-        return discord.MessageReference(
-            message_id=int(self._message_id),
-            channel_id=self._channel.id,
-            fail_if_not_exists=False,
-        )
+
+class _Question(discord.MessageReference):
+    """The message that a reply answers; one that was deleted meanwhile does not hinder it.
+
+    Ids go out as text, as Discord's document asks; discord.py sends numbers.
+    """
+
+    def to_dict(self) -> MessageReferencePayload:
+        """Give what is sent."""
+        return {
+            "message_id": str(self.message_id),
+            "channel_id": str(self.channel_id),
+            "fail_if_not_exists": False,
+        }
+
+    to_message_reference_dict = to_dict
 
 
 def _render_content(body: str) -> str:

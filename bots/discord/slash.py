@@ -93,13 +93,20 @@ async def sync_commands(tree: app_commands.CommandTree[discord.Client]) -> None:
     """Register the commands if Discord has others. Never raises: typed commands work without."""
     try:
         async with asyncio.timeout(_SYNC_SECONDS):
-            registered = [command.to_dict() for command in await tree.fetch_commands()]
+            registered = await _load_registered(tree.client)
             wanted = [command.to_dict(tree) for command in tree.get_commands()]
             if _sorted(registered) != _sorted(wanted):
                 await tree.sync()
                 log.info("Discord: registered the slash commands")
     except (discord.DiscordException, OSError, aiohttp.ClientError) as error:
         log.warning("Discord: the slash commands are not registered: %s", error or "no answer")
+
+
+async def _load_registered(client: discord.Client) -> list[Any]:
+    """Ask which commands there are, as Discord has them: discord.py's own objects misread `contexts`."""
+    if client.application_id is None:
+        raise discord.MissingApplicationID
+    return list(await client.http.get_global_commands(client.application_id))
 
 
 def _sorted(commands: list[Any]) -> list[tuple[object, ...]]:
