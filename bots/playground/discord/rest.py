@@ -94,8 +94,6 @@ class Rest:
         self, route: Route | None, prefix: str
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            if not self._world.origin or self._has_token(request):
-                self._world.origin = f"{request.scheme}://{request.host}{prefix}"
             return await self._serve(route, request, request.path.removeprefix(prefix + API_PATH))
 
         return handle
@@ -153,14 +151,11 @@ class Rest:
         """Give the route, when there is one and the token is right. Raises ApiError (404, 401)."""
         if route is None:
             raise ApiError(*NOT_FOUND)
-        is_anonymous = hdrs.AUTHORIZATION not in request.headers
-        if not self._has_token(request) and not (route.is_open and is_anonymous):
+        given = request.headers.get(hdrs.AUTHORIZATION, "")
+        is_right = hmac.compare_digest(given.encode(), f"Bot {self._world.token}".encode())
+        if not is_right and (given or not route.is_open):
             raise ApiError(*UNAUTHORIZED)
         return route
-
-    def _has_token(self, request: web.Request) -> bool:
-        given = request.headers.get(hdrs.AUTHORIZATION, "")
-        return hmac.compare_digest(given.encode(), f"Bot {self._world.token}".encode())
 
     def _count(self, route: Route, params: Mapping[str, str]) -> dict[str, str]:
         if not route.is_open:

@@ -75,7 +75,10 @@ class SimulatedDiscord(Watcher):
         app.router.add_get(prefix + "/attachments/{path:.*}", self._serve_file)
 
     def locate(self, url: str) -> None:
-        """Learn where it is served, with the prefix, before anyone asks for it."""
+        """Learn the address at which it is served, with its path and without a slash at the end.
+
+        The gateway's address and those of files are made from it.
+        """
         self.world.origin = url
 
     async def _serve_file(self, request: web.Request) -> web.Response:
@@ -91,12 +94,12 @@ class SimulatedDiscord(Watcher):
 
     @property
     def api_url(self) -> str:
-        """The REST API's address, for DISCORD_API_URL. Known once it is served."""
+        """The REST API's address, for DISCORD_API_URL. Known once it is located."""
         return self.world.origin + API_PATH
 
     @property
     def gateway_url(self) -> str:
-        """The gateway's websocket address. Known once it is served."""
+        """The gateway's websocket address. Known once it is located."""
         return self.world.gateway_url
 
     @property
@@ -276,7 +279,7 @@ async def serve_discord(
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
         host, bound = runner.addresses[0][:2]
-        server.world.origin = f"http://{host}:{bound}{prefix}"
+        server.locate(f"http://{host}:{bound}{prefix}")
         yield server
     finally:
         await runner.cleanup()

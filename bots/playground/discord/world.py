@@ -39,7 +39,7 @@ class World:
     typing: dict[str, asyncio.TimerHandle] = field(default_factory=dict[str, asyncio.TimerHandle])
     """When the bot's typing ends, by channel."""
     origin: str = ""
-    """The address under which this is served, with its prefix; empty until then."""
+    """The address at which this is served, with its path; empty until it is located."""
 
     @property
     def gateway_url(self) -> str:
