@@ -68,7 +68,7 @@ function addPanel(snapshot) {
 function start() {
   behind = new Behind(() => focused, () => showBehind(false));
   byId("deck").append(behind.element);
-  const names = [...[...panels.values()].map(({ platform }) => [platform.name, platform.title]), ["behind", "Behind the scenes"]];
+  const names = [...[...panels.values()].map(({ platform }) => [platform.name, platform.title]), ["behind", "Behind"]];
   fill(byId("tabs"), names.map(([name, title]) =>
     h("button", { type: "button", "data-tab": name, onclick: () => showTab(name) }, title)));
   const first = panels.values().next().value;

@@ -52,16 +52,19 @@ export class CallList {
 
 const clock = (at) => TIME.format(new Date((at ?? Date.now() / 1000) * 1000));
 
+/** Leave of long ids what tells them apart. */
+const shortened = (method) => method.replace(/\d{13,}(?=\d{4})/g, "…");
+
 function callRow({ platform, call }) {
   const isProblem = call.status >= 400 || call.status === 0 || Boolean(call.error);
   const status = call.status ? String(call.status) : "cut";
   const kind = isProblem ? (call.status === 429 ? "problem slow-down" : "problem") : "";
   return h("li", { class: `row call ${platform} ${kind}` },
     h("time", {}, clock(call.at)), h("span", { class: "arrow", title: "the bot calls" }, "→"),
-    h("b", { class: "method" }, call.method),
+    h("b", { class: "method", title: call.method }, shortened(call.method)),
     h("span", { class: "code" }, status),
-    h("span", { class: "took" }, `${Math.round(call.milliseconds)} ms`),
-    call.error || call.detail ? h("span", { class: "detail" }, call.error ? h("em", {}, call.error) : null, call.error && call.detail ? " · " : "", call.detail) : null);
+    call.error || call.detail ? h("span", { class: "detail" }, call.error ? h("em", {}, call.error) : null, call.error && call.detail ? " · " : "", call.detail) : h("span", { class: "detail" }),
+    h("span", { class: "took" }, `${Math.round(call.milliseconds)} ms`));
 }
 
 function deliveryRow({ platform, name, detail, attempt, at }) {

@@ -3,6 +3,7 @@ import { loadConversation } from "./api.js";
 import { fill, h } from "./dom.js";
 
 const SOON = 250;
+const LONG = 420;
 
 export class ConversationView {
   /** `focus()` gives the panel whose place is shown. */
@@ -41,9 +42,11 @@ export class ConversationView {
     const now = JSON.stringify([conversation, place]);
     if (now === this.drawn) return;
     this.drawn = now;
-    const end = this.element.scrollHeight - this.element.scrollTop - this.element.clientHeight;
+    const left = this.element.scrollHeight - this.element.scrollTop - this.element.clientHeight;
+    const isOther = this.shown !== JSON.stringify(place);
+    this.shown = JSON.stringify(place);
     fill(this.element, this.content(conversation, place));
-    if (end < 60) this.element.scrollTop = this.element.scrollHeight;
+    if (isOther || left < 60) this.element.scrollTop = this.element.scrollHeight;
   }
 
   content(conversation, place) {
@@ -87,7 +90,13 @@ function storedMessage(message) {
   return h("li", { class: `stored ${message.role}${message.is_sent ? "" : " unsent"}` },
     h("header", {}, h("span", { class: "role" }, message.role), h("span", { class: "who" }, who),
       message.is_sent ? null : h("span", { class: "flag", title: "The model is not sent this any more" }, "not sent")),
-    h("p", {}, message.text));
+    h("p", {}, message.text),
+    message.text.length > LONG ? moreButton() : null);
+}
+
+function moreButton() {
+  const show = (event) => event.target.closest(".stored").classList.add("is-whole");
+  return h("button", { type: "button", class: "more", onclick: show }, "Show all");
 }
 
 /** Name the place that a panel shows, as the server wants it. */

@@ -61,5 +61,5 @@ function placesOf(panel) {
 
 function labelOf(platform, place) {
   if (!place.thread) return platform.titleOf(place);
-  return `${platform.titleOf(place)}: ${platform.messages.get(place.thread).text.replace(/<[^>]*>/g, "").trim().slice(0, 40)}`;
+  return `${platform.titleOf(place)}: ${platform.plain(platform.messages.get(place.thread).text).slice(0, 40)}`;
 }

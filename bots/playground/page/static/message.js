@@ -120,7 +120,7 @@ function offerElement(offer, message, actions) {
 function referenceElement(platform, message, actions) {
   if (!message.reply_to) return null;
   const target = platform.messages.get(message.reply_to);
-  const excerpt = target ? target.text.replace(/\s+/g, " ").slice(0, 90) : "a message that is gone";
+  const excerpt = target ? platform.plain(target.text).slice(0, 90) : "a message that is gone";
   return h("button", { type: "button", onclick: () => actions.reveal(message.reply_to) },
     target ? h("b", {}, platform.nameOf(target.author)) : null, " ", excerpt);
 }

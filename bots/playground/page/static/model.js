@@ -16,6 +16,9 @@ export function timeOf(platform, id) {
 export const samePlace = (a, b) => Boolean(a && b) && a.channel === b.channel && a.thread === b.thread;
 export const placeKey = (place) => `${place.channel}/${place.thread}`;
 
+/** Give a command's name without the slash that Slack has in it. */
+const unsigned = (command) => ({ ...command, name: command.name.replace(/^\//, "") });
+
 export class Platform {
   constructor(snapshot) {
     this.unread = new Map();
@@ -30,7 +33,7 @@ export class Platform {
     this.workspaceName = snapshot.workspace_name;
     this.bot = snapshot.bot;
     this.people = snapshot.people;
-    this.commands = snapshot.commands;
+    this.commands = snapshot.commands.map(unsigned);
     this.isConnected = snapshot.is_connected;
     this.channels = new Map(snapshot.channels.map((channel) => [channel.id, channel]));
     this.messages = new Map(snapshot.messages.map((message) => [message.id, message]));
@@ -51,7 +54,7 @@ export class Platform {
         this.channels.set(event.channel.id, event.channel);
         break;
       case "commands":
-        this.commands = event.commands;
+        this.commands = event.commands.map(unsigned);
         break;
       case "connection":
         this.isConnected = event.is_connected;
@@ -93,6 +96,12 @@ export class Platform {
 
   nameOf(id) {
     return [this.bot, ...this.people].find((person) => person.id === id)?.name ?? id;
+  }
+
+  /** Give a text in one line, with names for mentions. */
+  plain(text) {
+    const named = text.replace(/<@[!&]?([A-Z0-9]+)(?:\|[^>]*)?>/g, (_, id) => `@${this.nameOf(id)}`);
+    return named.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&").replace(/\s+/g, " ").trim();
   }
 
   /** Find the person who alone can talk in a place: the one of a DM. */

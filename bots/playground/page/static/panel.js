@@ -5,6 +5,8 @@ import { placeKey, samePlace } from "./model.js";
 import { makeSidebar } from "./sidebar.js";
 import { View } from "./view.js";
 
+const TYPING_MILLISECONDS = 10_000;
+
 export class Panel {
   /** `onFocus(panel)` is told when the person turns to this panel or to another place in it. */
   constructor(platform, onFocus) {
@@ -169,8 +171,7 @@ export class Panel {
         if (this.thread.place) this.thread.renderMessages();
         break;
       case "status":
-        this.main.renderStatus();
-        this.thread.renderStatus();
+        this.onStatus(event);
         break;
       case "channel":
         this.renderPlaces();
@@ -183,6 +184,18 @@ export class Panel {
         this.main.composer.render();
         break;
     }
+  }
+
+  onStatus(event) {
+    this.main.renderStatus();
+    this.thread.renderStatus();
+    if (this.platform.name !== "discord" || !event.text) return;
+    // Discord never says that typing has ended: it is over when it is not renewed.
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => {
+      this.platform.statuses.delete(placeKey(event));
+      this.main.renderStatus();
+    }, TYPING_MILLISECONDS);
   }
 
   onMessage(message, isNew) {

@@ -156,7 +156,9 @@ export class View {
       h("b", {}, isDirect ? "Just write: no mention needed." : `Mention ${platform.mention} to begin.`),
       h("span", { class: "muted" }, isDirect
         ? "A direct message is one long conversation."
-        : "It answers in a thread, and each thread is a conversation of its own."),
+        : platform.name === "slack"
+          ? "It answers in a thread, and each thread is a conversation of its own."
+          : "It answers right here, and remembers what was said to it in this channel."),
       h("span", { class: "muted" }, "Click something to try below, or write your own."));
   }
 
