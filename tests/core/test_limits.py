@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import RateLimitedError
@@ -43,6 +43,7 @@ async def start(admit: Awaitable[WindowAdmission]) -> asyncio.Task[WindowAdmissi
 
 
 class TestSlidingWindow:
+    @settings(deadline=None)
     @given(steps, st.integers(1, 5))
     def test_requests_never_exceed_the_limit_in_any_minute(
         self, steps: list[tuple[int, int, int]], limit: int
@@ -56,6 +57,7 @@ class TestSlidingWindow:
         for begin in admitted:
             assert sum(begin <= at < begin + MINUTE_SECONDS for at in admitted) <= limit
 
+    @settings(deadline=None)
     @given(steps, st.integers(50, 200))
     def test_tokens_exceed_the_limit_only_for_one_request_alone(
         self, steps: list[tuple[int, int, int]], limit: int
@@ -71,6 +73,7 @@ class TestSlidingWindow:
                 assert earlier + estimate <= limit or earlier == 0
                 admitted.append((now, min(used, estimate)))
 
+    @settings(deadline=None)
     @given(steps, st.integers(1, 4), st.integers(50, 200), st.integers(0, 300))
     def test_room_is_there_when_it_was_foretold_and_not_before(
         self, steps: list[tuple[int, int, int]], requests: int, tokens: int, wanted: int

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import errors
@@ -214,6 +214,7 @@ def test_a_key_never_gets_into_an_error(echo: str) -> None:
     assert "Incorrect API key" in error.detail
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2000))
 def test_a_detail_is_one_printable_line_of_sane_length(text: str) -> None:
     detail = clean_detail(text, KEY)
@@ -222,6 +223,7 @@ def test_a_detail_is_one_printable_line_of_sane_length(text: str) -> None:
     assert detail.isprintable()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([400, 401, 429, 500, 503]))
 def test_any_body_makes_an_error(body: bytes, status: int) -> None:
     assert isinstance(error_of(status, body.decode("utf-8", "replace")), ProviderError)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.providers.sse import EventDecoder, EventTooLongError
@@ -34,6 +34,7 @@ def test_a_stream_is_cut_into_the_data_of_its_events(stream: bytes, events: list
     assert decode(stream) == events
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1)
