@@ -57,12 +57,13 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
-def lock_runner(path: Path) -> Generator[None]:
-    """Be the only runner on a database file. Raises StoreBusyError while another process is.
+def lock_runner(url: str) -> Generator[None]:
+    """Be the only runner on a database. Raises StoreBusyError while another one is, SettingsError.
 
     The operating system holds the lock and drops it with the process, however that ends. The lock
     is on a file of its own, `<database>-lock`, which stays: other commands open the database freely.
     """
+    path = parse_sqlite_url(url)
     check_file(path)
     # Two names of one file must meet in one lock.
     path = path.resolve()

@@ -7,7 +7,8 @@ import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Concatenate, ParamSpec, TypeVar
+from types import CoroutineType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
 
@@ -22,7 +23,7 @@ from core.conversation import (
 )
 from core.store.base import ConversationInfo, Recorded, StoredMessage
 from core.store.database import Database, Queries, open_database
-from core.store.files import check_file, parse_sqlite_url
+from core.store.files import check_file, lock_runner, parse_sqlite_url
 from core.store.migrate import get_program_version, load_migrations, migrate
 from core.store.rows import (
     parse_conversation,
@@ -34,6 +35,8 @@ from core.store.rows import (
     render_text,
     render_time,
 )
+
+__all__ = ["SqliteStore", "lock_runner", "open_sqlite"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -67,7 +70,7 @@ async def open_sqlite(
 
 def _transaction(
     method: Callable[Concatenate[SqliteStore, P], Awaitable[T]],
-) -> Callable[Concatenate[SqliteStore, P], Awaitable[T]]:
+) -> Callable[Concatenate[SqliteStore, P], CoroutineType[Any, Any, T]]:
     """Run a method as one transaction, whole or not at all; see Database.write."""
 
     @functools.wraps(method)
@@ -261,7 +264,8 @@ class SqliteStore:
             reason="cleared",
             now=self._now(),
         )
-        turn_ids = sorted(int(row["id"]) for row in cancelled)
+        cancelled.sort(key=lambda row: (row["sent_at"], row["id"]))
+        turn_ids: list[int] = [row["id"] for row in cancelled]
         for turn_id in turn_ids:
             await self._writable.load("mark_unsent", turn_id=turn_id)
         await self._writable.find("raise_watermark", conversation_id=conversation_id, before=before)

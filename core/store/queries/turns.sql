@@ -96,4 +96,4 @@ RETURNING id;
 -- queued, running, delivering -> cancelled, for all that was asked until a time.
 UPDATE turns SET state = 'cancelled', error = :reason, finished_at = :now
 WHERE conversation_id = :conversation_id AND finished_at IS NULL AND sent_at <= :before
-RETURNING id;
+RETURNING id, sent_at;

@@ -1,0 +1,14 @@
+"""Runs the contract suite over each backend."""
+
+from __future__ import annotations
+
+from tests.core.store.contract import JournalContract
+from tests.core.store.memory_contract import MemoryContract
+
+
+class TestJournal(JournalContract):
+    pass
+
+
+class TestMemory(MemoryContract):
+    pass

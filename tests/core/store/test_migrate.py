@@ -1,0 +1,159 @@
+"""Migrations: applied once, on any file that is ours, by no program that is too old."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.errors import NewerDatabaseError, StoreError
+from core.store.database import open_database
+from core.store.files import parse_sqlite_url
+from core.store.migrate import (
+    Migration,
+    get_program_version,
+    load_migrations,
+    migrate,
+    parse_release,
+    split_statements,
+)
+from core.store.sqlite import open_sqlite
+from tests.core.store.values import ask
+
+ADDITION = Migration(9999, "addition", "0.0.1", "ALTER TABLE turns ADD COLUMN cost INTEGER;\n")
+BREAKAGE = Migration(
+    9999, "breakage", "0.0.1", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
+)
+
+
+def read(url: str, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(parse_sqlite_url(url))) as connection, connection:
+        return connection.execute(sql).fetchall()
+
+
+async def open_with(url: str, migrations: list[Migration], program: str = "1.0") -> None:
+    async with open_database(
+        parse_sqlite_url(url),
+        lambda connection, queries: migrate(connection, queries, url, program, migrations),
+    ):
+        pass
+
+
+@pytest.fixture
+def migrations() -> list[Migration]:
+    return load_migrations()
+
+
+def test_migrations_are_numbered_without_gaps_and_need_no_newer_program(
+    migrations: list[Migration],
+) -> None:
+    assert [one.number for one in migrations] == list(range(1, len(migrations) + 1))
+    for one in migrations:
+        assert parse_release(one.needs) <= parse_release(get_program_version())
+
+
+async def test_new_file_gets_all_migrations_once(url: str, migrations: list[Migration]) -> None:
+    applied = [(one.number, one.name, one.needs) for one in migrations]
+    for _ in range(2):
+        async with open_sqlite(url):
+            pass
+        assert read(url, "SELECT number, name, needs FROM skein_migrations") == applied
+
+
+async def test_empty_file_counts_as_new(url: str) -> None:
+    parse_sqlite_url(url).touch()
+    async with open_sqlite(url) as store:
+        assert (await store.record(ask(1))).is_new
+
+
+async def test_later_migration_keeps_what_is_there(url: str, migrations: list[Migration]) -> None:
+    async with open_sqlite(url) as store:
+        await store.record(ask(1))
+    await open_with(url, [*migrations, ADDITION])
+    assert read(url, "SELECT message_id, cost FROM turns") == [("m1", None)]
+    async with open_sqlite(url) as store:
+        assert not (await store.record(ask(1))).is_new
+
+
+async def test_broken_migration_leaves_nothing_of_itself(
+    url: str, migrations: list[Migration]
+) -> None:
+    with pytest.raises(StoreError, match="nowhere"):
+        await open_with(url, [*migrations, BREAKAGE])
+    assert read(url, "SELECT name FROM sqlite_master WHERE name = 'half'") == []
+    async with open_sqlite(url):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("program", "is_refused"),
+    [("1.9", True), ("1.10.0", False), ("1.10rc1", False), ("1.10.1", False), ("2", False)],
+)
+async def test_program_older_than_the_database_needs_is_refused(
+    url: str, migrations: list[Migration], program: str, is_refused: bool
+) -> None:
+    needy = Migration(9999, "needy", "1.10", "CREATE TABLE extra (id INTEGER);\n")
+    await open_with(url, [*migrations, needy], program="1.10")
+    if is_refused:
+        with pytest.raises(NewerDatabaseError, match=r"needs Skein 1\.10") as caught:
+            await open_with(url, migrations, program)
+        assert caught.value.needs == "1.10"
+    else:
+        await open_with(url, migrations, program)
+
+
+async def test_open_refuses_a_newer_database(url: str) -> None:
+    async with open_sqlite(url):
+        pass
+    read(url, "INSERT INTO skein_migrations VALUES (9999, 'future', '99.1', 0)")
+    with pytest.raises(NewerDatabaseError, match=r"99\.1"):
+        async with open_sqlite(url):
+            pass
+
+
+async def test_database_of_another_program_is_refused_untouched(url: str) -> None:
+    read(url, "CREATE TABLE recipes (id INTEGER)")
+    with pytest.raises(StoreError, match="another program"):
+        async with open_sqlite(url):
+            pass
+    assert read(url, "SELECT name FROM sqlite_master") == [("recipes",)]
+
+
+async def test_file_that_is_no_database_is_refused_untouched(url: str) -> None:
+    path = parse_sqlite_url(url)
+    path.write_text("Dear diary, " * 1000)
+    with pytest.raises(StoreError, match="not a SQLite database"):
+        async with open_sqlite(url):
+            pass
+    assert path.read_text() == "Dear diary, " * 1000
+
+
+def test_migration_must_say_what_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "0002_more.sql"
+    path.write_text("CREATE TABLE more (id INTEGER);\n")
+    with pytest.raises(ValueError, match="-- needs"):
+        Migration.read(path)
+    path.write_text("-- needs 1.2\nCREATE TABLE more (id INTEGER);\n")
+    assert Migration.read(path) == Migration(2, "more", "1.2", path.read_text())
+
+
+def test_script_is_split_at_the_end_of_statements() -> None:
+    script = """-- One; two.
+CREATE TABLE a (b TEXT DEFAULT ';');
+CREATE TRIGGER t AFTER INSERT ON a BEGIN
+    DELETE FROM a;
+END;
+"""
+    statements = list(split_statements(script))
+    assert len(statements) == 2
+    assert "".join(statements) == script
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"), [("0.9", "0.10"), ("1", "1.0.1"), ("1.2.3", "2"), ("", "0.1")]
+)
+def test_releases_are_compared_by_number(older: str, newer: str) -> None:
+    assert parse_release(older) < parse_release(newer)
+    assert parse_release("1.0") == parse_release("1")

@@ -1,0 +1,206 @@
+"""What holds for the SQLite backend alone."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import aiosql
+import aiosqlite
+import pytest
+
+from core.conversation import ReplyMessage, ThreadKey, Usage
+from core.errors import StoreError
+from core.store import database
+from core.store.files import parse_sqlite_url
+from core.store.rows import render_text
+from core.store.sqlite import open_sqlite
+from tests.core.store.values import KEY, Calendar, ask, at, complete, get_turn, queue, start
+
+QUERIES = aiosql.from_path(Path(database.__file__).parent / "queries", "sqlite3")
+
+OF_EVERY_TURN = [
+    "touch_conversation", "touch_conversation_by_id", "find_conversation", "load_conversation",
+    "insert_turn", "load_turn", "load_turn_of_message", "load_unfinished", "start_next", "restart",
+    "deliver", "finish", "fail", "cancel", "reject", "cancel_until", "raise_watermark",
+    "add_question", "place_question", "add_answer", "mark_unsent", "mark_unanswered", "put_reply",
+]  # fmt: skip
+
+
+@pytest.fixture
+async def plans(url: str) -> dict[str, list[str]]:
+    """How SQLite would run each query."""
+    async with open_sqlite(url):
+        pass
+    plans: dict[str, list[str]] = {}
+    with closing(sqlite3.connect(parse_sqlite_url(url))) as connection:
+        for name in QUERIES.available_queries:
+            sql = getattr(QUERIES, name).sql
+            values = dict.fromkeys(re.findall(r":(\w+)", sql), 1)
+            steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+            plans[name] = [step[3] for step in steps]
+    return plans
+
+
+async def test_no_query_of_a_turn_reads_a_whole_table(plans: dict[str, list[str]]) -> None:
+    for name in OF_EVERY_TURN:
+        whole = [step for step in plans[name] if step.startswith("SCAN")]
+        assert all("turns_unfinished" in step for step in whole), (name, whole)
+
+
+async def test_load_reads_in_the_order_of_its_index(plans: dict[str, list[str]]) -> None:
+    assert not any("TEMP B-TREE" in step for step in plans["load_conversation"])
+    assert not any("TEMP B-TREE" in step for step in plans["start_next"])
+
+
+async def test_prune_finds_the_untouched_by_index(plans: dict[str, list[str]]) -> None:
+    assert any("conversations_by_use" in step for step in plans["prune"])
+
+
+async def test_write_is_synced_to_disk_before_it_returns(url: str) -> None:
+    found: dict[str, object] = {}
+
+    async def read_pragmas(connection: aiosqlite.Connection, _queries: database.Queries) -> None:
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout"):
+            [row] = await connection.execute_fetchall(f"PRAGMA {name}")
+            found[name] = row[0]
+
+    async with database.open_database(parse_sqlite_url(url), read_pragmas):
+        pass
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "busy_timeout": database.BUSY_TIMEOUT / timedelta(milliseconds=1),
+    }
+
+
+async def test_reads_do_not_wait_for_a_write(url: str) -> None:
+    """A write of another connection is open all the while."""
+    async with open_sqlite(url) as store:
+        await complete(store, ask(1))
+        with closing(sqlite3.connect(parse_sqlite_url(url))) as other:
+            other.execute("UPDATE turns SET error = 'not committed'")
+            async with asyncio.timeout(2):
+                assert len((await store.load(KEY)).messages) == 2
+                assert len(await store.load_history(KEY)) == 2
+                assert not (await store.record(ask(1))).is_new
+
+
+async def test_write_that_waits_too_long_is_a_store_error(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", timedelta(milliseconds=50))
+    async with open_sqlite(url) as store:
+        turn = await queue(store, ask(1))
+        with closing(sqlite3.connect(parse_sqlite_url(url))) as other:
+            other.execute("UPDATE turns SET error = 'not committed'")
+            with pytest.raises(StoreError, match="locked"):
+                await store.start_next(turn.conversation_id)
+        assert await store.start_next(turn.conversation_id) is not None
+
+
+async def test_failed_transaction_leaves_nothing_and_the_next_one_works(url: str) -> None:
+    async with open_sqlite(url) as store:
+        turn = await start(store, ask(1))
+
+        async def break_off() -> None:
+            await store.database.writable.find("finish", turn_id=turn.id, now=0)
+            await store.database.writable.find("cancel", turn_id=turn.id, reason="half", now=0)
+            raise ValueError("in the middle")
+
+        with pytest.raises(ValueError, match="in the middle"):
+            await store.database.write(break_off)
+        assert await get_turn(store, turn.id) == turn
+        assert await store.cancel(turn.id, "whole")
+
+
+async def test_cancelled_transaction_goes_on_before_the_next_one(url: str) -> None:
+    async with open_sqlite(url) as store:
+        turn = await start(store, ask(1))
+        is_inside, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def wait_inside() -> None:
+            await store.database.writable.find("restart", turn_id=turn.id)
+            is_inside.set()
+            await may_go_on.wait()
+            await store.database.writable.find("restart", turn_id=turn.id)
+
+        async with asyncio.timeout(10):
+            first = asyncio.create_task(store.database.write(wait_inside))
+            await is_inside.wait()
+            second = asyncio.create_task(store.restart(turn.id))
+            first.cancel()
+            await asyncio.wait([first])
+            assert first.cancelled()
+            may_go_on.set()
+            restarted = await second
+        assert restarted is not None
+        assert restarted.attempts == 4
+
+
+async def test_close_waits_for_the_writes_under_way(url: str) -> None:
+    async with open_sqlite(url) as store:
+        turn = await start(store, ask(1))
+        write = asyncio.create_task(store.add_reply_message(turn.id, ReplyMessage(0, "r0")))
+        await asyncio.sleep(0)
+        write.cancel()
+    async with open_sqlite(url) as store:
+        assert (await get_turn(store, turn.id)).replies == (ReplyMessage(0, "r0"),)
+
+
+async def test_damaged_file_is_a_store_error(url: str) -> None:
+    async with open_sqlite(url) as store:
+        for number in range(50):
+            await complete(store, ask(number, key=ThreadKey("slack", "T", "C", str(number))))
+    path = parse_sqlite_url(url)
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="damaged"):
+        async with open_sqlite(url) as store:
+            await store.load_unfinished()
+
+
+async def test_database_itself_refuses_two_turns_at_once(url: str) -> None:
+    async with open_sqlite(url) as store:
+        await start(store, ask(1))
+        await queue(store, ask(2))
+    with (
+        closing(sqlite3.connect(parse_sqlite_url(url))) as connection,
+        pytest.raises(sqlite3.IntegrityError),
+    ):
+        connection.execute("UPDATE turns SET state = 'running'")
+
+
+async def test_usage_is_kept_with_the_turn(url: str, calendar: Calendar) -> None:
+    async with open_sqlite(url, now=calendar.now) as store:
+        turn = await start(store, ask(1))
+        await store.save_reply(turn.id, "answer", "demo/echo", Usage(3, 5, 1))
+        calendar.advance(seconds=2)
+        await store.finish(turn.id)
+    with closing(sqlite3.connect(parse_sqlite_url(url))) as connection:
+        columns = "model, input_tokens, output_tokens, cached_tokens, finished_at - started_at"
+        kept = connection.execute(f"SELECT {columns} FROM turns").fetchone()  # noqa: S608
+    assert kept == ("demo/echo", 3, 5, 1, 2_000_000)
+
+
+async def test_long_history_keeps_its_order(url: str) -> None:
+    async with open_sqlite(url) as store:
+        for number in range(30):
+            await complete(store, ask(number), f"answer {number}")
+        assert await store.clear(KEY, at(9)) == []
+        texts = [message.text for message in (await store.load(KEY)).messages]
+    assert texts[:2] == ["question 10", "answer 10"]
+    assert texts[-1] == "answer 29"
+    assert len(texts) == 40
+
+
+def test_lone_halves_of_pairs_are_replaced_and_whole_pairs_kept() -> None:
+    assert render_text("\ud83e\uddf6") == "\U0001f9f6"
+    assert render_text("a\ud83eb") == "a\ufffdb"
+    assert render_text("plain") == "plain"
