@@ -33,7 +33,7 @@ async def chat(options: argparse.Namespace) -> int:
     key = ThreadKey("console", "local", "local", name)
     screen = Screen(sys.stdin, sys.stdout, sys.stderr)
     async with open_app(settings) as app:
-        if app.models.is_demo:
+        if app.models.is_demo and not settings.model:
             screen.note("No model is configured: the demo model answers. See .env.example.")
         frontend = ConsoleFrontend(
             app.store, app.turns, app.threads, Commands(app.threads, app.store), screen, key

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from bots.commands import Commands
-from bots.discord.frontend import DiscordFrontend
 from bots.frontend import Frontend
 from bots.serve import serve, stop_on_signals
-from bots.slack.frontend import SlackFrontend
 from core.app import App, open_app
 from core.errors import SettingsError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from core.threads import Threads
+from core.turns import Turns
 
 log = logging.getLogger("skein.run")
 
@@ -35,7 +36,7 @@ async def run(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     with stop_on_signals(stop):
         async with open_app(settings, is_runner=True) as app:
-            if app.models.is_demo:
+            if app.models.is_demo and not settings.model:
                 log.warning("no model is configured: the demo model answers, which only plays one")
             frontends = build_frontends(app, settings, platforms)
             grace = timedelta(seconds=settings.shutdown_seconds)
@@ -72,6 +73,20 @@ def find_platforms(settings: Settings) -> tuple[str, ...]:
 
 def build_frontends(app: App, settings: Settings, platforms: tuple[str, ...]) -> list[Frontend]:
     """Build the frontends of these platforms. A new platform is one more line."""
-    kinds = {"slack": SlackFrontend, "discord": DiscordFrontend}
     commands = Commands(app.threads, app.store)
-    return [kinds[name](settings, app.turns, app.threads, commands) for name in platforms]
+    return [_find_kind(name)(settings, app.turns, app.threads, commands) for name in platforms]
+
+
+def _find_kind(platform: str) -> Callable[[Settings, Turns, Threads, Commands], Frontend]:
+    """Import a platform only where it is used: each SDK takes half a second and 20 MB."""
+    match platform:
+        case "slack":
+            from bots.slack.frontend import SlackFrontend
+
+            return SlackFrontend
+        case "discord":
+            from bots.discord.frontend import DiscordFrontend
+
+            return DiscordFrontend
+        case _:
+            raise ValueError(f"there is no platform {platform!r}")

@@ -25,7 +25,7 @@ class ConsoleSink:
 
     def update(self, text: str) -> None:
         """Print what is new."""
-        if not self._printed:
+        if not self._printed and self._screen.is_interactive:
             self._screen.write(self._screen.paint("Skein: ", "1;35"))
         self._screen.write(text[len(self._printed) :])
         self._printed = text
