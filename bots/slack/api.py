@@ -61,17 +61,18 @@ async def answer_of(
 
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
     """Make a call that may be made twice, up to three times. Raises DeliveryError."""
-    for attempt in range(1, _ATTEMPTS + 1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             return await call()
         except SlowDownError as error:
             wait, reason = error.retry_after, error
         except TransientError as error:
             wait, reason = back_off(attempt), error
-        if attempt == _ATTEMPTS or wait > _LONGEST_WAIT:
+        if attempt >= _ATTEMPTS or wait > _LONGEST_WAIT:
             raise DeliveryError(f"gave up: {reason}") from reason
         await asyncio.sleep(wait.total_seconds())
-    raise AssertionError("unreachable")
 
 
 def back_off(attempt: int, longest: timedelta = timedelta(seconds=30)) -> timedelta:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -11,10 +13,18 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.events import Identity
 
+_THIS_MACHINE = frozenset(("localhost", "127.0.0.1", "::1"))
+
 
 def make_client(base_url: str, token: str | None = None) -> AsyncWebClient:
-    """Make a client that never tries again by itself: a post whose answer was lost would be made twice."""
-    return AsyncWebClient(token, base_url=base_url, logger=_make_logger(), retry_handlers=[])
+    """Make a client that never tries again by itself: a post whose answer was lost would be made twice.
+
+    The SDK takes a proxy from the environment, even for this machine, and knows no NO_PROXY.
+    """
+    client = AsyncWebClient(token, base_url=base_url, logger=_make_logger(), retry_handlers=[])
+    if _needs_no_proxy(urlsplit(base_url).hostname or ""):
+        client.proxy = None
+    return client
 
 
 def make_app(client: AsyncWebClient, who: Callable[[], Identity]) -> AsyncApp:
@@ -42,6 +52,10 @@ def make_app(client: AsyncWebClient, who: Callable[[], Identity]) -> AsyncApp:
         process_before_response=True,
         attaching_conversation_kwargs_enabled=False,
     )
+
+
+def _needs_no_proxy(host: str) -> bool:
+    return host in _THIS_MACHINE or bool(proxy_bypass(host))
 
 
 def _make_logger() -> logging.Logger:

@@ -159,6 +159,12 @@ def parse_action(body: Payload, me: Identity) -> tuple[Asked, str]:
     return asked, str(option.get("value") or action.get("value") or "")
 
 
+def is_about_ephemeral(body: Payload) -> bool:
+    """Tell whether an action was taken in a message that one person sees, which may be replaced."""
+    container: Payload = body.get("container") or {}
+    return bool(container.get("is_ephemeral"))
+
+
 def thread_key(workspace: str, channel: str, ts: str, root: str) -> ThreadKey:
     """Say which conversation a message belongs to.
 

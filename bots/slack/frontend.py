@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from bots.slack.events import (
     Asked,
     Heard,
     Identity,
+    is_about_ephemeral,
     parse_action,
     parse_command,
     parse_message,
@@ -149,21 +151,20 @@ class SlackFrontend:
     async def _on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         asked = parse_command(body, self._me)
-        self._tasks.start(self._answer(asked, self._desk.answer_command(asked)))
+        self._tasks.start(self._answer(asked, partial(self._desk.answer_command, asked)))
 
     async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         name = SHORTCUTS.get(str(body.get("callback_id")), "")
         asked = parse_shortcut(body, name, self._me)
         if asked is not None:
-            self._tasks.start(self._answer(asked, self._desk.answer_shortcut(asked)))
+            self._tasks.start(self._answer(asked, partial(self._desk.answer_shortcut, asked)))
 
     async def _on_action(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         asked, value = parse_action(body, self._me)
-        self._tasks.start(
-            self._answer(asked, self._desk.answer_choice(asked, value), replaces=True)
-        )
+        answering = partial(self._desk.answer_choice, asked, value)
+        self._tasks.start(self._answer(asked, answering, replaces=is_about_ephemeral(body)))
 
     async def _on_other(self, body: dict[str, Any]) -> None:
         """Acknowledge what is subscribed but not needed, lest it come again and again."""
@@ -186,10 +187,10 @@ class SlackFrontend:
             )
 
     async def _answer(
-        self, asked: Asked, answering: Awaitable[Answer], *, replaces: bool = False
+        self, asked: Asked, answering: Callable[[], Awaitable[Answer]], *, replaces: bool = False
     ) -> None:
         try:
-            answer = await answering
+            answer = await answering()
         except SkeinError as error:
             log.warning("Slack: %s in %s failed: %s", asked.name, asked.key, error)
             answer = Answer(render_for_people(error))

@@ -38,8 +38,6 @@ _LAST_ACKNOWLEDGEMENTS = timedelta(seconds=3)
 _ADDRESS_LIFETIME = timedelta(seconds=20)
 _STEADY_AFTER = timedelta(seconds=30)
 """A connection that lasted so long ends a series of failures."""
-
-
 _LOST = (aiohttp.ClientError, OSError, TransientError, SlowDownError, RefusedCallError)
 
 

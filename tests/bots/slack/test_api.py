@@ -138,6 +138,18 @@ async def test_insisting_does_not_wait_for_ever() -> None:
         await insist(fail)
 
 
+def test_proxy_is_for_the_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "slack.internal.example")
+    assert make_client("https://slack.com/api/").proxy == "http://proxy.example:3128"
+    for address in (
+        "http://127.0.0.1:80/api/",
+        "http://[::1]:80/",
+        "http://slack.internal.example/",
+    ):
+        assert make_client(address).proxy is None
+
+
 def test_back_off_grows_to_a_bound() -> None:
     assert back_off(1) <= timedelta(seconds=0.5)
     assert timedelta(seconds=15) <= back_off(100) <= timedelta(seconds=30)

@@ -10,12 +10,12 @@ import pytest
 from bots.playground.base import Fault, MessageView
 from bots.playground.slack import Timing
 from bots.slack.frontend import SlackFrontend
-from core.conversation import Author, ThreadKey, Turn
+from core.conversation import Author, ReplyMessage, ThreadKey, Turn
 from core.errors import SettingsError, StoreError
 from core.settings import load_settings
 from core.sink import ReplySink
 from tests.bots.slack.conftest import Rig
-from tests.bots.slack.fakes import FakeThreads, FakeTurns, RecordingCommands, make_info
+from tests.bots.slack.fakes import FakeThreads, FakeTurns, RecordingCommands, make_info, make_turn
 
 
 def key_in(rig: Rig, channel: str, thread: str = "") -> ThreadKey:
@@ -175,6 +175,52 @@ async def test_long_reply_streams_and_stays_whole(rig: Rig) -> None:
     shown = [m["text"] for m in rig.slack.messages(channel, ts)]
     assert len(shown) >= 3
     assert "\n".join(shown) == text
+
+
+async def test_reply_stays_whole_through_lost_answers_and_errors(rig: Rig) -> None:
+    channel = rig.slack.channel("general")
+    for fault in (
+        Fault("chat.appendStream", drop=True, after=True),
+        Fault("chat.stopStream", status=503),
+        Fault("chat.update", status=429, retry_after=timedelta()),
+    ):
+        rig.slack.faults.add(fault)
+
+    async def answer(sink: ReplySink, turn: Turn) -> None:
+        sink.update("one")
+        await rig.slack.wait_for_call("chat.startStream")
+        sink.update("one two")
+        await rig.slack.wait_for_call("chat.appendStream")
+        await sink.finish("one two three")
+
+    rig.turns.answer = answer
+    ts = await rig.slack.say("ada", "general", "@skein count")
+    await rig.slack.wait_for_reply(channel, ts, contains="three")
+    await rig.turns.settle()
+    assert [m["text"] for m in rig.slack.messages(channel, ts)] == ["one two three"]
+
+
+async def test_reply_left_by_another_process_is_taken_over(rig: Rig) -> None:
+    channel = rig.slack.channel("general")
+
+    async def be_killed(sink: ReplySink, turn: Turn) -> None:
+        sink.update("half an ans")
+        await rig.slack.wait_for_call("chat.startStream")
+
+    async def ignore(reply: ReplyMessage) -> None:
+        return None
+
+    rig.turns.answer = be_killed
+    ts = await rig.slack.say("ada", "general", "@skein hi")
+    await rig.slack.wait_for_call("chat.startStream")
+    await rig.turns.settle()
+    turn = make_turn(rig.turns.taken[0], rig.turns.replies)
+    sink = rig.frontend.open_sink(turn, ignore)
+    await sink.start()
+    await sink.finish("A whole answer")
+    await sink.aclose()
+    (shown,) = rig.slack.messages(channel, ts)
+    assert (shown["text"], shown["is_streaming"]) == ("A whole answer", False)
 
 
 async def test_unneeded_events_are_acknowledged(rig: Rig) -> None:
