@@ -111,7 +111,7 @@ def _mentions(message: discord.Message, bot: discord.abc.User) -> bool:
     if any(user.id == bot.id for user in message.mentions):
         return True
     role = _role_of_bot(message)
-    return role is not None and role.id in message.raw_role_mentions
+    return role is not None and role in message.role_mentions
 
 
 def _role_of_bot(message: discord.Message) -> discord.Role | None:

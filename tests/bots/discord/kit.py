@@ -101,7 +101,7 @@ async def running_skein(
         finally:
             await frontend.stop()
             await asyncio.wait([running], timeout=SOON.total_seconds())
-            await turns.drain(timedelta(seconds=5))
+            await turns.drain(timedelta(seconds=1))
             await frontend.aclose()
             assert running.done()
     await running

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -121,19 +124,36 @@ async def test_a_run_that_is_cancelled_while_connecting_leaves_nothing_behind(
 
 
 async def test_an_unreachable_gateway_is_tried_again(
-    make_frontend, server: SimulatedDiscord, caplog: pytest.LogCaptureFixture
+    make_frontend, server: SimulatedDiscord
 ) -> None:
     frontend = make_frontend()
     await frontend.connect()
     point_at(server.api_url, f"http://127.0.0.1:{unused_port()}")
-    running = asyncio.create_task(frontend.run())
-    async with asyncio.timeout(10):
-        while "reconnect" not in caplog.text:
-            await asyncio.sleep(0.01)
+    with heard_in_log("discord.client", "reconnect") as heard:
+        running = asyncio.create_task(frontend.run())
+        await asyncio.wait_for(heard.wait(), 10)
     point_at(server.api_url, server.gateway_url)
     await server.wait_for_connections(1)
     await frontend.stop()
     await asyncio.wait_for(running, 10)
+
+
+@contextmanager
+def heard_in_log(name: str, words: str) -> Iterator[asyncio.Event]:
+    """Set an event when a logger says something."""
+    heard = asyncio.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if words in record.getMessage():
+                heard.set()
+
+    listener = Listener()
+    logging.getLogger(name).addHandler(listener)
+    try:
+        yield heard
+    finally:
+        logging.getLogger(name).removeHandler(listener)
 
 
 def unused_port() -> int:
