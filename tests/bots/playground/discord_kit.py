@@ -19,8 +19,11 @@ from discord.http import Route
 from bots.playground.discord import SimulatedDiscord, serve_discord
 from tests.bots.playground.openapi import find_problems
 
+ADA_DM = "1191168811600000301"
 SOON = 10
 """Seconds after which a wait in a test has failed."""
+SHORT = timedelta(milliseconds=200)
+"""A wait that a test sits out."""
 
 
 class FakeClock:
@@ -153,4 +156,9 @@ async def running(
     assert not problems, "\n".join(problems)
 
 
-SHORT = timedelta(milliseconds=200)
+async def next_message(bot: RecordingBot, contains: str = "") -> discord.Message:
+    """Wait for a message event with this text."""
+    while True:
+        message: discord.Message = await bot.next("message")
+        if contains in message.content:
+            return message

@@ -22,6 +22,7 @@ from bots.playground.discord import (
     SimulatedDiscord,
 )
 from tests.bots.playground.discord_kit import (
+    ADA_DM,
     SOON,
     FakeClock,
     RecordingBot,
@@ -31,7 +32,6 @@ from tests.bots.playground.discord_kit import (
 )
 
 GUILDS, MESSAGES, DMS, CONTENT = 1, 1 << 9, 1 << 12, 1 << 15
-ADA_DM = "1191168811600000301"
 
 
 class PlainGateway:
