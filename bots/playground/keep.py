@@ -8,12 +8,12 @@ import logging
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bots.playground.base import Simulation
+from bots.playground.base import FeedEvent, Simulation
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +33,15 @@ async def keep_simulations(
     """
     await _restore(simulations, path)
     keeper = _Keeper(simulations, path, delay)
-    task = asyncio.create_task(keeper.run())
-    await asyncio.sleep(0)  # lets the keeper begin to listen
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await keeper.write()
+    with ExitStack() as listening:
+        queues = [listening.enter_context(each.feed.listen()) for each in simulations]
+        task = asyncio.create_task(keeper.run(queues))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            await keeper.write()
 
 
 class _Keeper:
@@ -51,11 +52,11 @@ class _Keeper:
         self._changed = asyncio.Event()
         self._writing: asyncio.Future[None] | None = None
 
-    async def run(self) -> None:
+    async def run(self, queues: Sequence[asyncio.Queue[FeedEvent]]) -> None:
         """Write after changes, gathering those of a moment."""
         async with asyncio.TaskGroup() as group:
-            for simulation in self._simulations:
-                group.create_task(self._watch(simulation))
+            for queue in queues:
+                group.create_task(self._watch(queue))
             while True:
                 await self._changed.wait()
                 await asyncio.sleep(self._delay.total_seconds())
@@ -76,12 +77,11 @@ class _Keeper:
         except OSError as error:
             log.warning("could not keep the playground in %s: %s", self._path, error)
 
-    async def _watch(self, simulation: Simulation) -> None:
-        with simulation.feed.listen() as queue:
-            while True:
-                event = await queue.get()
-                if event["type"] in _KEPT_EVENTS:
-                    self._changed.set()
+    async def _watch(self, queue: asyncio.Queue[FeedEvent]) -> None:
+        while True:
+            event = await queue.get()
+            if event["type"] in _KEPT_EVENTS:
+                self._changed.set()
 
 
 async def _restore(simulations: Sequence[Simulation], path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from bots.playground.base import Feed, FeedEvent, Simulation
@@ -25,27 +25,31 @@ class Hub:
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[Hub]:
         """Gather until the context ends."""
-        tasks = [asyncio.create_task(self._gather(each)) for each in self.simulations.values()]
-        await asyncio.sleep(0)  # lets every task begin to listen
-        try:
-            yield self
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with ExitStack() as listening:
+            tasks = [
+                asyncio.create_task(
+                    self._gather(each.platform, listening.enter_context(each.feed.listen()))
+                )
+                for each in self.simulations.values()
+            ]
+            try:
+                yield self
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def recent(self) -> list[FeedEvent]:
         """Give the last calls and deliveries of all platforms, oldest first."""
         events = [event for events in self._recent.values() for event in events]
         return sorted(events, key=lambda event: event["at"])
 
-    async def _gather(self, simulation: Simulation) -> None:
-        with simulation.feed.listen() as queue:
-            while True:
-                event = _stamped(await queue.get())
-                if event["type"] in ("call", "delivery"):
-                    self._recent[simulation.platform].append(event)
-                self.feed.publish(event)
+    async def _gather(self, platform: str, queue: asyncio.Queue[FeedEvent]) -> None:
+        while True:
+            event = _stamped(await queue.get())
+            if event["type"] in ("call", "delivery"):
+                self._recent[platform].append(event)
+            self.feed.publish(event)
 
 
 def _stamped(event: FeedEvent) -> FeedEvent:

@@ -6,25 +6,23 @@ async function answered(response) {
   return body;
 }
 
+async function reach(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    throw new Error("the playground does not answer");
+  }
+}
+
 /** Do something on a platform. Throws an Error whose message can be shown. */
 export async function post(platform, action, fields) {
-  const request = {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(fields),
-  };
-  try {
-    return await answered(await fetch(`/api/${platform}/${action}`, request));
-  } catch (error) {
-    if (error instanceof TypeError) throw new Error("the playground does not answer");
-    throw error;
-  }
+  const headers = { "Content-Type": "application/json" };
+  return answered(await reach(`/api/${platform}/${action}`, { method: "POST", headers, body: JSON.stringify(fields) }));
 }
 
 /** Read the stored conversation of a place; null where there is none to tell of. */
 export async function loadConversation(place) {
-  const response = await fetch(`/api/conversation?${new URLSearchParams(place)}`);
-  return (await answered(response)).conversation;
+  return (await answered(await reach(`/api/conversation?${new URLSearchParams(place)}`))).conversation;
 }
 
 /**

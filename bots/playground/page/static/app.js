@@ -12,14 +12,16 @@ const byId = (id) => document.getElementById(id);
 
 const panels = new Map();
 let focused = null;
+let focusedPlace = "";
 let behind = null;
 let waiting = []; // events of this animation frame
 
 function setFocus(panel) {
-  const before = focused && `${focused.platform.name} ${JSON.stringify(focused.place)}`;
+  const before = focusedPlace;
+  focusedPlace = `${panel.platform.name} ${JSON.stringify(panel.place)}`;
   focused = panel;
   for (const each of panels.values()) each.element.classList.toggle("is-focused", each === panel);
-  if (behind && before !== `${panel.platform.name} ${JSON.stringify(panel.place)}`) behind.conversation.follow();
+  if (before !== focusedPlace) behind?.conversation.follow();
 }
 
 function showBehind(isShown) {

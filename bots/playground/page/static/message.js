@@ -74,10 +74,10 @@ export function updateThreadLink(element, platform, replies, open) {
   );
 }
 
-/** Tell whether a message goes on where the one before ended: same author, shortly after. */
+/** Tell whether a message goes on where the one before ended: same person, shortly after. */
 export function continues(platform, before, message) {
   if (!before || before.author !== message.author || before.visible_to || message.visible_to) return false;
-  if (message.reply_to) return false;
+  if (message.reply_to || message.author === platform.bot.id) return false;
   const gap = timeOf(platform.name, message.id) - timeOf(platform.name, before.id);
   return gap >= 0 && gap < GROUPED_MILLISECONDS;
 }
