@@ -180,13 +180,13 @@ class _Answer:
 
     async def _receive(self) -> bytes:
         """Wait for more bytes; empty at the end, and where a whole answer's tail does not come."""
-        try:
-            async with self._bounds.limited():
+        try:  # not `limited`: this runs once per token
+            async with asyncio.timeout_at(self._bounds.next_at):
                 return await self._response.content.readany()
-        except ProviderError:
+        except (aiohttp.ClientError, OSError) as error:
             if self._parser.finish_reason:
                 return b""
-            raise
+            raise self._bounds.translate(error) from error
 
     async def _receive_first(self) -> bytes:
         """Wait for the first bytes. Where the server heard nothing of streams, make it one event."""
@@ -201,6 +201,10 @@ class _Answer:
 
     def _parse(self, received: bytes) -> tuple[str | None, ProviderError | None]:
         """Give the text of what was received, up to the error in it, if there is one."""
+        text, error = self._parse_events(received)
+        return _mend(text) if text else text, error
+
+    def _parse_events(self, received: bytes) -> tuple[str | None, ProviderError | None]:
         text: str | None = None
         try:
             for event in self._decoder.feed(received) if received else self._decoder.finish():
@@ -211,7 +215,7 @@ class _Answer:
             return text, error
         except EventTooLongError as error:
             return text, UnreachableError(self._model, f"the server sent {error}")
-        except (ValueError, TypeError, AttributeError, LookupError):
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
             return text, UnreachableError(
                 self._model, "the server sent an event that makes no sense"
             )
@@ -244,26 +248,44 @@ class _Bounds:
         """Wait no longer than so for what comes next."""
         self._next_at = min(self._next_at, self._now() + seconds)
 
+    @property
+    def next_at(self) -> float:
+        """When the wait that begins now has to end, by the event loop's clock."""
+        return min(self._next_at, self._total_at)
+
     @asynccontextmanager
     async def limited(self) -> AsyncGenerator[None]:
         """Bound a wait. Raises ProviderError in place of aiohttp's errors and the operating system's."""
         try:
-            async with asyncio.timeout_at(min(self._next_at, self._total_at)):
+            async with asyncio.timeout_at(self.next_at):
                 yield
-        except aiohttp.ConnectionTimeoutError as error:
-            raise self._too_late("no connection", self._timeouts.connect) from error
-        except TimeoutError as error:
-            if self._now() >= self._total_at:
-                raise self._too_late("no whole answer", self._timeouts.total) from error
-            if self._has_begun:
-                raise self._too_late("no further word", self._timeouts.between_tokens) from error
-            raise self._too_late("no first word", self._timeouts.first_token) from error
         except (aiohttp.ClientError, OSError) as error:
+            raise self.translate(error) from error
+
+    def translate(self, error: Exception) -> ProviderError:
+        """Give the typed error for what went wrong while waiting."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return self._too_late("no connection", self._timeouts.connect)
+        if not isinstance(error, TimeoutError):
             detail = clean_detail(str(error)) or type(error).__name__
-            raise UnreachableError(self._model, detail) from error
+            return UnreachableError(self._model, detail)
+        if self._now() >= self._total_at:
+            return self._too_late("no whole answer", self._timeouts.total)
+        if self._has_begun:
+            return self._too_late("no further word", self._timeouts.between_tokens)
+        return self._too_late("no first word", self._timeouts.first_token)
 
     def _too_late(self, what: str, bound: timedelta) -> errors.TimeoutError:
         return errors.TimeoutError(self._model, f"{what} within {bound.total_seconds():g} s")
+
+
+def _mend(text: str) -> str:
+    """Join or replace the halves of characters that JSON's escapes can carry: no store takes them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:

@@ -48,7 +48,7 @@ def parse_refusal(
     """Read a refused request's answer."""
     try:
         found = _find_error(json.loads(body))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = {"message": "" if "<html" in body[:1000].lower() else body}
     retry_after = parse_retry_after(headers, now or datetime.now(UTC)) or _retry_delay(found)
     return _refusal(status, found, retry_after)

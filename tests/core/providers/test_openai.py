@@ -232,6 +232,13 @@ class TestStreams:
         server.play(Answer(*pieces, finish=None))
         assert text_of(await read(provider, ask("m"))) == "Zoë 🧶"
 
+    async def test_half_a_character_never_gets_through(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        joined = Raw(data(delta("\ud83e")).data + data(delta("\uddf6 and \ud83e", "stop")).data)
+        server.play(Answer(joined, finish=None))
+        assert text_of(await read(provider, ask("m"))) == "🧶 and \ufffd"
+
     async def test_text_is_given_before_the_next_comes(
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:
@@ -262,6 +269,7 @@ class TestBrokenStreams:
             (Answer("Hel", Raw(b'data: "text"\n\n')), UnreachableError),
             (Answer("Hel", Raw(b'data: {"choices": [7]}\n\n')), UnreachableError),
             (Answer("Hel", Raw(b"data: " + b"x" * 5_000_000)), UnreachableError),
+            (Answer("Hel", Raw(b"data: " + b"[" * 100_000 + b"\n\n")), UnreachableError),
             (Answer("Hel", Break()), OverloadedError),
             (Answer("Hel", Break("rate_limit_error", "Slow down")), RateLimitedError),
             (Answer("Hel", Break("x", "maximum context length is 10 tokens")), ContextTooLongError),
