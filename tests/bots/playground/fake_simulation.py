@@ -6,7 +6,7 @@ import asyncio
 import copy
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -79,7 +79,7 @@ class FakeSimulation:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         if not isinstance(data.get("messages"), list):
-            raise ValueError("no messages")
+            raise ValueError("no messages")  # noqa: TRY004 -- the protocol's word
         self.messages = {each["id"]: each for each in data["messages"]}
 
     async def say(
@@ -186,7 +186,7 @@ class FakeSimulation:
     def publish(self, **event: Any) -> None:
         self.feed.publish({"platform": self.platform, **event})
 
-    def _typed_format(self) -> str:
+    def _typed_format(self) -> Literal["mrkdwn", "markdown"]:
         return "mrkdwn" if self.platform == "slack" else "markdown"
 
     def _next_id(self) -> str:

@@ -1,3 +1,5 @@
+# ruff: noqa: ASYNC240 -- a test may wait for its own small file
+
 from __future__ import annotations
 
 import asyncio
@@ -27,7 +29,7 @@ def texts(simulation: FakeSimulation) -> list[str]:
 async def wait_for_text(path: Path, text: str) -> None:
     """Wait until a file has a text in it: nothing tells when the keeper has written."""
     async with asyncio.timeout(10):
-        while not path.exists() or text not in path.read_text():
+        while not path.exists() or text not in path.read_text():  # noqa: ASYNC110 -- the file is all there is to see
             await asyncio.sleep(0.01)
 
 
