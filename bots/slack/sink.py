@@ -14,6 +14,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.delivery import PageFullError, TransientError
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
+from bots.slack.lost import Unconfirmed, find_unconfirmed
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.support import Feature, Support
 from bots.split import close_fence
@@ -61,13 +62,14 @@ class SlackOutlet:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._turn = turn
         self._key = turn.key
-        self._recipient = turn.author.id
         self._support = support
         self._on_token_refused = on_token_refused
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
         self._updated: dict[str, str] = {}
+        self._unconfirmed: Unconfirmed | None = None
         self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
 
     @property
@@ -99,24 +101,20 @@ class SlackOutlet:
             self._support.note_refusal(Feature.STATUS, self._key, error.code)
 
     async def post(self, part: int, body: str) -> ReplyMessage:
-        """Make a message: a stream, or a plain post where streaming is refused."""
-        if self._may_stream:
-            reply = await self._start_stream(part, body)
-            if reply is not None:
+        """Make a message, unless an earlier attempt turns out to have made it."""
+        if self._unconfirmed is not None:
+            ts = await find_unconfirmed(self._client, self._turn, self._unconfirmed)
+            if ts is not None:
+                reply = await self._replace(ReplyMessage(part, ts, "stream"), body)
+                self._unconfirmed = None
                 return reply
-            self._may_stream = False
-        answer = await self._call(
-            self._client.chat_postMessage(
-                channel=self._key.channel,
-                thread_ts=self._key.thread or None,
-                text=render_mrkdwn(body),
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-        )
-        ts = _read_ts(answer)
-        self._updated[ts] = body
-        return ReplyMessage(part, ts)
+        try:
+            reply = await self._make(part, body)
+        except TransientError:
+            self._unconfirmed = Unconfirmed(body)
+            raise
+        self._unconfirmed = None
+        return reply
 
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
         """Append what is new to a stream, or update the message."""
@@ -164,13 +162,33 @@ class SlackOutlet:
             if error.code != "message_not_found" and error.code not in _MUST_STAY:
                 raise
 
+    async def _make(self, part: int, body: str) -> ReplyMessage:
+        """Open a stream, or post where streaming is refused."""
+        if self._may_stream:
+            reply = await self._start_stream(part, body)
+            if reply is not None:
+                return reply
+            self._may_stream = False
+        answer = await self._call(
+            self._client.chat_postMessage(
+                channel=self._key.channel,
+                thread_ts=self._key.thread or None,
+                text=render_mrkdwn(body),
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        )
+        ts = _read_ts(answer)
+        self._updated[ts] = body
+        return ReplyMessage(part, ts)
+
     async def _start_stream(self, part: int, body: str) -> ReplyMessage | None:
         """Open a stream. None where Slack refuses."""
         text = render_stream(body)
         call = self._client.chat_startStream(
             channel=self._key.channel,
             thread_ts=self._key.thread,
-            recipient_user_id=self._recipient,
+            recipient_user_id=self._turn.author.id,
             recipient_team_id=self._key.workspace,
             markdown_text=text,
         )
