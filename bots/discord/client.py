@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -74,16 +75,19 @@ class BotClient(discord.Client):
         """Receive events until `leave`. Raises TokenRefusedError when Discord ends it for good."""
         back_off = iterate_back_off()
         while not self.is_closed():
+            began = time.monotonic()
             try:
                 await self._connect_until_left()
             except discord.PrivilegedIntentsRequired as error:
                 self._give_up_content_intent(error)
             except discord.ConnectionClosed as error:
                 raise _refused(error.code) from error
-            except AttributeError:
-                # discord.py looks for the connection to resume even if the first one never stood.
-                if self.ws is not None:  # pyright: ignore[reportUnnecessaryComparison]
-                    raise
+            except Exception:
+                # Where the first connection never stood, discord.py fails looking for what to resume.
+                level = logging.ERROR if self.ws else logging.DEBUG
+                log.log(level, "Discord: the connection failed; trying again", exc_info=True)
+                if time.monotonic() - began > LONGEST_BACK_OFF_SECONDS:
+                    back_off = iterate_back_off()
                 await self._pause(next(back_off))
 
     async def leave(self) -> None:
@@ -177,11 +181,14 @@ async def _try_log_in(client: BotClient, token: str, api_url: str) -> None:
     try:
         async with asyncio.timeout(LOGIN_SECONDS):
             await client.login(token)
-            _, gateway_url, _ = await client.http.get_bot_gateway()
+            gateway = await client.http.request(Route("GET", "/gateway/bot"))
+            point_at(api_url, gateway["url"])
+    except (KeyError, TypeError) as error:
+        await client.close()
+        raise _no_discord(api_url, "something else") from error
     except BaseException:
         await client.close()
         raise
-    point_at(api_url, gateway_url)
 
 
 def _read_wait(error: Exception, api_url: str) -> float:
@@ -192,11 +199,14 @@ def _read_wait(error: Exception, api_url: str) -> float:
         raise TokenRefusedError("Discord", TOKEN_VARIABLE, error.text or "forbidden") from error
     status = error.status if isinstance(error, discord.HTTPException) else 500
     if status < 500 and status not in (408, 429):
-        raise SettingsError(
-            "DISCORD_API_URL", f"{api_url} answers {status}", "Point it at Discord's API."
-        ) from error
+        raise _no_discord(api_url, str(status)) from error
     log.warning("Discord cannot be reached: %s; trying again", str(error) or type(error).__name__)
     return _read_retry_after(error)
+
+
+def _no_discord(api_url: str, answer: str) -> SettingsError:
+    mend = "Point it at Discord's API, https://discord.com/api/v10."
+    return SettingsError("DISCORD_API_URL", f"{api_url} answers {answer}", mend)
 
 
 def _read_retry_after(error: Exception) -> float:

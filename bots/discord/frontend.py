@@ -66,7 +66,7 @@ class DiscordFrontend:
             raise SettingsError(TOKEN_VARIABLE, "is not set", "Set it to the bot's token.")
         api_url = self._settings.discord_api_url
         self._connected = await log_in(token.get_secret_value().strip(), api_url)
-        return f"Discord as {self._connected.user}"
+        return f"{self._bot} ({self._bot.id})"
 
     async def run(self) -> None:
         """Receive events until `stop`. Raises TokenRefusedError when the token is revoked."""

@@ -100,6 +100,8 @@ async def sync_commands(tree: app_commands.CommandTree[discord.Client]) -> None:
                 log.info("Discord: registered the slash commands")
     except (discord.DiscordException, OSError, aiohttp.ClientError) as error:
         log.warning("Discord: the slash commands are not registered: %s", error or "no answer")
+    except Exception:
+        log.exception("Discord: the slash commands are not registered")
 
 
 async def _load_registered(client: discord.Client) -> list[Any]:

@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bots.commands import Commands
 from bots.discord.client import iterate_back_off, point_at
@@ -73,6 +75,17 @@ async def test_an_address_that_is_not_discords_is_named(
 ) -> None:
     with pytest.raises(SettingsError, match="DISCORD_API_URL"):
         await make_frontend(discord_api_url=server.api_url + "/nowhere").connect()
+
+
+async def test_a_server_that_is_not_discords_is_named(make_frontend) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="<html>Welcome</html>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as other:
+        with pytest.raises(SettingsError, match="DISCORD_API_URL"):
+            await make_frontend(discord_api_url=str(other.make_url("/api"))).connect()
 
 
 @pytest.mark.parametrize(
