@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any
 import aiohttp
 import discord
 import yarl
-from discord.gateway import DiscordWebSocket
+from discord.gateway import DiscordWebSocket, KeepAliveHandler
 from discord.http import Route
 
 from core.errors import SettingsError, TokenRefusedError
@@ -27,6 +28,7 @@ LONGEST_SILENT_RATE_LIMIT_SECONDS = 30.0
 """discord.py waits this long for a rate limit by itself; a longer one it raises. It takes no less."""
 
 _LEAVE_SECONDS = 2.0
+_BETWEEN_IDENTIFIES_SECONDS = 5.0
 _CONTENT_INTENT_REFUSED = (
     "Discord refuses the Message Content intent: mentions and direct messages are answered, other "
     "messages (DISCORD_CHANNELS, follow-ups in threads) cannot be read. Switch it on in the "
@@ -95,6 +97,11 @@ class BotClient(discord.Client):
         self._leaving.set()
         await self._close_socket()
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Leave Discord the 5 seconds that it wants between two identifies, unless we leave."""
+        if not initial:
+            await self._pause(_BETWEEN_IDENTIFIES_SECONDS)
+
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         """Log what a handler raised; the bot goes on."""
         log.exception("Discord: %s failed", event_method)
@@ -128,10 +135,17 @@ class BotClient(discord.Client):
         return socket
 
     async def _close_socket(self) -> None:
+        self._stop_heartbeat()
         if self._socket is not None and not self._socket.closed:
             with suppress(OSError, aiohttp.ClientError, TimeoutError):
                 async with asyncio.timeout(_LEAVE_SECONDS):
                     await self._socket.close(code=1000)
+
+    def _stop_heartbeat(self) -> None:
+        """End the thread that beats on this socket: discord.py forgets it if it is stopped midway."""
+        for thread in threading.enumerate():
+            if isinstance(thread, KeepAliveHandler) and thread.ws.socket is self._socket:
+                thread.stop()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -152,7 +152,7 @@ async def test_an_unreachable_gateway_is_tried_again(
 
 
 @contextmanager
-def heard_in_log(name: str, words: str) -> Iterator[asyncio.Event]:
+def heard_in_log(name: str, words: str, level: int = logging.WARNING) -> Iterator[asyncio.Event]:
     """Set an event when a logger says something."""
     heard = asyncio.Event()
 
@@ -162,11 +162,14 @@ def heard_in_log(name: str, words: str) -> Iterator[asyncio.Event]:
                 heard.set()
 
     listener = Listener()
-    logging.getLogger(name).addHandler(listener)
+    logger, before = logging.getLogger(name), logging.getLogger(name).level
+    logger.addHandler(listener)
+    logger.setLevel(level)
     try:
         yield heard
     finally:
-        logging.getLogger(name).removeHandler(listener)
+        logger.removeHandler(listener)
+        logger.setLevel(before)
 
 
 def unused_port() -> int:
@@ -195,6 +198,15 @@ async def test_a_lost_connection_is_taken_up_again_without_a_gap(skein: Skein) -
     await skein.server.drop_connections()
     await skein.server.say("Ada", GENERAL_CHANNEL, "@skein two")
     await skein.server.wait_for_reply(GENERAL_CHANNEL, "Answer to two")
+
+
+async def test_leaving_does_not_wait_for_a_connection_that_is_being_made(skein: Skein) -> None:
+    with heard_in_log("discord.gateway", "invalidated", logging.INFO) as heard:
+        await skein.server.drop_connections(resumable=False)
+        await asyncio.wait_for(heard.wait(), 10)
+    await skein.frontend.stop()
+    await asyncio.wait_for(asyncio.shield(skein.running), 10)
+    assert not heartbeats_that_go_on()
 
 
 async def test_discords_wish_to_reconnect_is_followed(skein: Skein) -> None:
