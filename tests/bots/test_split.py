@@ -32,7 +32,9 @@ def words(text: str) -> str:
 
 
 def without_fences(text: str) -> str:
-    return words("\n".join(line for line in text.split("\n") if not line.lstrip().startswith("```")))
+    return words(
+        "\n".join(line for line in text.split("\n") if not line.lstrip().startswith("```"))
+    )
 
 
 def test_a_short_text_is_one_page():
@@ -92,7 +94,9 @@ def test_an_unfinished_fence_can_be_closed(text: str):
 MARKDOWN = st.lists(
     st.one_of(
         st.text(alphabet="abc de\n", max_size=40),
-        st.sampled_from(["\n```\n", "\n```py\n", "\n~~~\n", "**b**", "`c`", "é", "👍🏽", "\n\n", "| a |"]),
+        st.sampled_from(
+            ["\n```\n", "\n```py\n", "\n~~~\n", "**b**", "`c`", "é", "👍🏽", "\n\n", "| a |"]
+        ),
     ),
     max_size=25,
 ).map("".join)
@@ -116,9 +120,7 @@ def test_what_was_shown_is_never_taken_back(text: str, steps: list[int]):
     lengths = [length for length in itertools.accumulate(steps) if length < len(text)]
     for length, is_final in [*((n, False) for n in lengths), (len(text), True)]:
         while True:
-            page = next_page(
-                text[:length], start, fence, fits, shown=shown_end, is_final=is_final
-            )
+            page = next_page(text[:length], start, fence, fits, shown=shown_end, is_final=is_final)
             assert page.body.rstrip().startswith(on_view.rstrip())
             if not page.is_complete:
                 on_view, shown_end = page.body, max(page.end, shown_end)
