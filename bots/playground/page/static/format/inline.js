@@ -55,7 +55,7 @@ function match(text, at) {
   const rest = text.slice(at);
   const isInWord = at > 0 && /\w/.test(text[at - 1]);
   for (const [pattern, make] of RULES) {
-    // snake_case and 2*3*4 are no emphasis, and a scheme inside a word begins no link.
+    // snake_case is no emphasis, and a scheme inside a word begins no link.
     if (isInWord && /[_h]/.test(rest[0])) continue;
     const groups = pattern.exec(rest);
     if (groups) return { groups, make };
