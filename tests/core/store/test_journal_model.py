@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from core.conversation import ThreadKey, TurnState, Usage
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
 from tests.core.store.values import KEY, OTHER, ask, at
 
-T = TypeVar("T")
 S = TurnState
 UNDER_WAY = (S.RUNNING, S.DELIVERING)
 
-MESSAGES = st.integers(0, 7)
-"""A message is sent at the second that is its number: recorded in any order, even numbers here, odd there."""
+COUNT = 16
+KEYS = st.sampled_from([KEY, OTHER])
+MESSAGES = st.integers(0, COUNT - 1)
+"""A message is sent at the second that is its number, even ones here and odd ones there."""
+TARGETS = st.one_of(KEYS, KEYS, MESSAGES)
+"""A turn: the one under way in a conversation, so that much happens, or that of any message."""
+ENDS = st.sampled_from([S.FAILED, S.CANCELLED, S.REJECTED])
+
+CALLS = st.one_of(
+    st.tuples(st.just("record"), MESSAGES),
+    st.tuples(st.just("advance"), KEYS),
+    st.tuples(st.just("advance_twice"), KEYS),
+    st.tuples(st.just("start_next"), KEYS),
+    st.tuples(st.sampled_from(["restart", "save_reply", "finish"]), TARGETS),
+    st.tuples(st.just("end"), TARGETS, ENDS),
+    st.tuples(st.just("clear"), KEYS, MESSAGES),
+)
 
 
 @dataclass
@@ -71,90 +81,88 @@ class ModelConversation:
                 self.cleared = max(self.cleared, index)
         return [turn.id for turn in cancelled]
 
+    def first_text(self) -> str:
+        texts = (text for turn, text in self.said[self.cleared :] if turn.is_sent)
+        return next((text for text in texts if text.startswith("question")), "")
+
     def sent(self) -> list[str]:
         return [text for turn, text in self.said[self.cleared :] if turn.is_sent]
 
 
-class JournalMachine(RuleBasedStateMachine):
-    """Calls the store and the model side by side."""
+class SideBySide:
+    """Calls the store and the model, and compares what they say."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self.model: dict[ThreadKey, ModelConversation] = {}
         self.ids: dict[ThreadKey, int] = {}
-        self.open()
 
-    def run(self, call: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(asyncio.wait_for(call, 20))
-
-    def open(self) -> None:
-        self.stack = AsyncExitStack()
-        url = f"sqlite:///{self.folder.name}/skein.db"
-        self.store: Store = self.run(self.stack.enter_async_context(open_sqlite(url)))
-
-    def teardown(self) -> None:
-        self.run(self.stack.aclose())
-        self.runner.close()
-        self.folder.cleanup()
-
-    def find(self, number: int) -> tuple[ModelConversation, ModelTurn] | None:
-        conversation = self.model.get(self.key(number))
-        turn = conversation.turns.get(number) if conversation else None
-        return (conversation, turn) if conversation and turn else None
+    def find(self, target: ThreadKey | int) -> tuple[ModelConversation, ModelTurn] | None:
+        key = self.key(target) if isinstance(target, int) else target
+        for turn in self.model[key].turns.values() if key in self.model else ():
+            if turn.number == target or (key == target and turn.state in UNDER_WAY):
+                return self.model[key], turn
+        return None
 
     @staticmethod
     def key(number: int) -> ThreadKey:
         return OTHER if number % 2 else KEY
 
-    @rule(number=MESSAGES)
-    def record(self, number: int) -> None:
-        recorded = self.run(self.store.record(ask(number, key=self.key(number))))
+    async def record(self, number: int) -> None:
+        recorded = await self.store.record(ask(number, key=self.key(number)))
         conversation = self.model.setdefault(self.key(number), ModelConversation())
         assert recorded.is_new == (number not in conversation.turns)
         turn = conversation.turns.setdefault(number, ModelTurn(number, recorded.turn.id))
         assert (recorded.turn.id, recorded.turn.state) == (turn.id, turn.state)
         self.ids[self.key(number)] = recorded.turn.conversation_id
 
-    @rule(key=st.sampled_from([KEY, OTHER]))
-    def start_next(self, key: ThreadKey) -> None:
+    async def advance(self, key: ThreadKey) -> None:
+        """Do what comes next in a conversation."""
+        found = self.find(key)
+        if found is None:
+            await self.start_next(key)
+        elif found[1].state is S.RUNNING:
+            await self.save_reply(key)
+        else:
+            await self.finish(key)
+
+    async def advance_twice(self, key: ThreadKey) -> None:
+        await self.advance(key)
+        await self.advance(key)
+
+    async def start_next(self, key: ThreadKey) -> None:
         if key in self.model:
             expected = self.model[key].start_next()
-            started = self.run(self.store.start_next(self.ids[key]))
+            started = await self.store.start_next(self.ids[key])
             assert (started and started.id) == (expected and expected.id)
 
-    @rule(number=MESSAGES)
-    def restart(self, number: int) -> None:
-        if found := self.find(number):
+    async def restart(self, of: ThreadKey | int) -> None:
+        if found := self.find(of):
             _, turn = found
             turn.attempts += turn.state in UNDER_WAY
-            restarted = self.run(self.store.restart(turn.id))
+            restarted = await self.store.restart(turn.id)
             assert (restarted is not None) == (turn.state in UNDER_WAY)
 
-    @rule(number=MESSAGES)
-    def save_reply(self, number: int) -> None:
-        if found := self.find(number):
+    async def save_reply(self, of: ThreadKey | int) -> None:
+        if found := self.find(of):
             conversation, turn = found
+            text = f"answer {turn.number}"
             moves = turn.state is S.RUNNING
             if moves:
-                turn.state, turn.answer = S.DELIVERING, f"answer {number}"
-                conversation.said.append((turn, turn.answer))
-            saved = self.store.save_reply(turn.id, f"answer {number}", "model", Usage())
-            assert self.run(saved) == moves
+                turn.state, turn.answer = S.DELIVERING, text
+                conversation.said.append((turn, text))
+            assert await self.store.save_reply(turn.id, text, "model", Usage()) == moves
 
-    @rule(number=MESSAGES)
-    def finish(self, number: int) -> None:
-        if found := self.find(number):
+    async def finish(self, of: ThreadKey | int) -> None:
+        if found := self.find(of):
             _, turn = found
             moves = turn.state is S.DELIVERING
             if moves:
                 turn.state = S.DONE
-            assert self.run(self.store.finish(turn.id)) == moves
+            assert await self.store.finish(turn.id) == moves
 
-    @rule(number=MESSAGES, state=st.sampled_from([S.FAILED, S.CANCELLED, S.REJECTED]))
-    def end(self, number: int, state: S) -> None:
-        if found := self.find(number):
+    async def end(self, of: ThreadKey | int, state: S) -> None:
+        if found := self.find(of):
             conversation, turn = found
             moves = not turn.state.is_final
             if state is S.REJECTED:
@@ -166,64 +174,70 @@ class JournalMachine(RuleBasedStateMachine):
                 S.CANCELLED: self.store.cancel,
                 S.REJECTED: self.store.reject,
             }
-            assert self.run(ends[state](turn.id, "because")) == moves
+            assert await ends[state](turn.id, "because") == moves
 
-    @rule(key=st.sampled_from([KEY, OTHER]), before=MESSAGES)
-    def clear(self, key: ThreadKey, before: int) -> None:
+    async def clear(self, key: ThreadKey, before: int) -> None:
         expected = self.model[key].clear(before) if key in self.model else []
-        assert self.run(self.store.clear(key, at(before))) == expected
+        assert await self.store.clear(key, at(before)) == expected
 
-    @rule()
-    def reopen(self) -> None:
-        self.run(self.stack.aclose())
-        self.open()
-
-    @invariant()
-    def turns_are_as_the_model_says(self) -> None:
-        for conversation in self.model.values():
-            for turn in conversation.turns.values():
-                stored = self.run(self.store.find_turn(turn.id))
-                assert stored is not None
-                assert (stored.state, stored.attempts, stored.reply_text) == (
-                    turn.state,
-                    turn.attempts,
-                    turn.answer,
-                )
-
-    @invariant()
-    def unfinished_turns_are_as_the_model_says(self) -> None:
-        expected = [turn for one in self.model.values() for turn in one.unfinished()]
-        expected.sort(key=lambda turn: turn.number)
-        unfinished = self.run(self.store.load_unfinished())
-        assert [turn.id for turn in unfinished] == [turn.id for turn in expected]
-
-    @invariant()
-    def what_is_sent_is_as_the_model_says(self) -> None:
+    async def compare(self) -> None:
+        """Hold all that can be read against the model."""
+        unfinished: list[ModelTurn] = []
         for key, conversation in self.model.items():
-            sent = [message.text for message in self.run(self.store.load(key)).messages]
-            assert sent == conversation.sent()
-            info = self.run(self.store.find_conversation(key))
-            assert info is not None
-            assert info.message_count == len(sent)
+            unfinished += conversation.unfinished()
+            await self.compare_turns(conversation)
+            await self.compare_messages(key, conversation)
+        unfinished.sort(key=lambda turn: turn.number)
+        stored = await self.store.load_unfinished()
+        assert [turn.id for turn in stored] == [turn.id for turn in unfinished]
 
-    @invariant()
-    def history_has_everything_with_what_waits_last(self) -> None:
-        for key, conversation in self.model.items():
-            waiting = [turn for turn in conversation.unfinished() if turn.state is S.QUEUED]
-            expected = [text for _, text in conversation.said]
-            expected += [f"question {turn.number}" for turn in waiting]
-            history = self.run(self.store.load_history(key))
-            assert [one.message.text for one in history] == expected
-            sent = [one.message.text for one in history if one.is_sent]
-            assert sent == [*conversation.sent(), *expected[len(conversation.said) :]]
+    async def compare_turns(self, conversation: ModelConversation) -> None:
+        for turn in conversation.turns.values():
+            stored = await self.store.find_turn(turn.id)
+            assert stored is not None
+            assert (stored.state, stored.attempts) == (turn.state, turn.attempts)
+            assert stored.reply_text == turn.answer
+
+    async def compare_messages(self, key: ThreadKey, conversation: ModelConversation) -> None:
+        sent = [message.text for message in (await self.store.load(key)).messages]
+        assert sent == conversation.sent()
+        info = await self.store.find_conversation(key)
+        assert info is not None
+        assert (info.message_count, info.first_text) == (len(sent), conversation.first_text())
+        said = [text for _, text in conversation.said]
+        waiting = [
+            f"question {turn.number}"
+            for turn in conversation.unfinished()
+            if turn.state is S.QUEUED
+        ]
+        history = await self.store.load_history(key)
+        assert [one.message.text for one in history] == said + waiting
+        assert [one.message.text for one in history if one.is_sent] == sent + waiting
 
 
-TestJournalModel = JournalMachine.TestCase
-TestJournalModel.settings = settings(
+@given(
+    numbers=st.permutations(range(COUNT)),
+    calls=st.lists(CALLS, min_size=30, max_size=50),
+)
+@settings(
     max_examples=25,
-    stateful_step_count=25,
     deadline=None,
     database=None,
+    suppress_health_check=[HealthCheck.too_slow],
     # Each step syncs to the disk: shrinking a failure would outlast the test's time.
     phases=[Phase.generate],
 )
+async def test_journal_is_as_the_model_says_after_any_calls(
+    numbers: list[int], calls: list[tuple[Any, ...]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/skein.db"
+        async with open_sqlite(url) as store:
+            both = SideBySide(store)
+            for number in numbers[: COUNT // 2]:
+                await both.record(number)
+            for name, *values in calls:
+                await getattr(both, name)(*values)
+                await both.compare()
+        async with open_sqlite(url) as both.store:
+            await both.compare()
