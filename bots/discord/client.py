@@ -17,6 +17,7 @@ import yarl
 from discord.gateway import DiscordWebSocket, KeepAliveHandler
 from discord.http import Route
 
+from bots.discord.calm import calm_reconnects
 from core.errors import SettingsError, TokenRefusedError
 
 log = logging.getLogger("skein.discord")
@@ -178,6 +179,7 @@ async def log_in(token: str, api_url: str) -> BotClient:
     """
     if not token.isascii() or len(token.split()) != 1:
         raise TokenRefusedError("Discord", TOKEN_VARIABLE, "this is no bot token")
+    calm_reconnects()
     point_at(api_url)
     for seconds in iterate_back_off():
         client = BotClient()

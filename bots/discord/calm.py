@@ -1,0 +1,38 @@
+"""Makes discord.py's reconnecting fit a bot that people wait for: bounded waits, one line a failure."""
+
+from __future__ import annotations
+
+import logging
+
+import discord.client
+from discord.backoff import ExponentialBackoff
+
+_DOUBLINGS = 5  # at most 2 ** 5 seconds between two attempts; discord.py itself goes to 17 minutes
+
+
+class BoundedBackoff(ExponentialBackoff[bool]):
+    """discord.py's own back-off, which spreads clients, with an end that people would still wait for."""
+
+    def __init__(self, base: int = 1, *, integral: bool = False) -> None:
+        super().__init__(base, integral=integral)
+        self._max = _DOUBLINGS
+
+
+class OneLine(logging.Filter):
+    """Tells of a lost connection in one line, where discord.py adds a traceback each time."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Fold the reason into the message of a reconnect."""
+        if record.exc_info and str(record.msg).startswith("Attempting a reconnect"):
+            error = record.exc_info[1]
+            record.msg = f"lost the gateway ({type(error).__name__}: {error}); {record.msg.lower()}"
+            record.exc_info = None
+        return True
+
+
+def calm_reconnects() -> None:
+    """Bound discord.py's waits and its words. Doing it again changes nothing."""
+    discord.client.ExponentialBackoff = BoundedBackoff  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
+    log = logging.getLogger("discord.client")
+    if not any(isinstance(each, OneLine) for each in log.filters):
+        log.addFilter(OneLine())
