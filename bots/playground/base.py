@@ -138,7 +138,9 @@ class Feed:
         finally:
             self._queues.discard(queue)
 
-    async def wait_for(self, timeout: timedelta = timedelta(seconds=10), **fields: Any) -> FeedEvent:
+    async def wait_for(
+        self, timeout: timedelta = timedelta(seconds=10), **fields: Any
+    ) -> FeedEvent:
         """Wait for the next event with these fields. Raises TimeoutError."""
         with self.listen() as queue:
             async with asyncio.timeout(timeout.total_seconds()):

@@ -72,6 +72,6 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(serve_slack(SimulatedSlack(rate_scale=None)))
-        discord = await stack.enter_async_context(serve_discord())
+        discord = await stack.enter_async_context(serve_discord(SimulatedDiscord(rate_limits=0)))
         model = await stack.enter_async_context(ScriptedModelServer())
         yield World(tmp_path, slack, discord, model)
