@@ -112,7 +112,7 @@ class Store(Protocol):
         ...
 
     async def cancel(self, turn_id: int, reason: str) -> bool:
-        """Move an unfinished turn to `cancelled`; its question stays, marked, and is not sent again."""
+        """Move an unfinished turn to `cancelled`; what it said stays, marked, and is not sent again."""
         ...
 
     async def reject(self, turn_id: int, reason: str) -> bool:
@@ -151,7 +151,10 @@ class Store(Protocol):
         author_id: str | None = None,
         limit: int = 25,
     ) -> Sequence[ConversationInfo]:
-        """Read conversations with at least one turn, the last used first; None matches all."""
+        """Read conversations in which somebody (the author) asked, the last used first.
+
+        None matches all. One that has seen only commands is not among them.
+        """
         ...
 
     async def load_history(self, key: ThreadKey, limit: int = 200) -> Sequence[StoredMessage]:

@@ -23,7 +23,7 @@ from core.conversation import (
 )
 from core.store.base import ConversationInfo, Recorded, StoredMessage
 from core.store.database import Database, Queries, open_database
-from core.store.files import check_file, lock_runner, parse_sqlite_url
+from core.store.files import check_file, parse_sqlite_url
 from core.store.migrate import get_program_version, load_migrations, migrate
 from core.store.rows import (
     parse_conversation,
@@ -35,8 +35,6 @@ from core.store.rows import (
     render_text,
     render_time,
 )
-
-__all__ = ["SqliteStore", "lock_runner", "open_sqlite"]
 
 T = TypeVar("T")
 P = ParamSpec("P")

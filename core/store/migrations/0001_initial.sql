@@ -67,7 +67,7 @@ CREATE TABLE messages (
     conversation_id INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
     turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
     position INTEGER,
-    role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
+    role TEXT NOT NULL,
     author_id TEXT,
     author_name TEXT,
     message_id TEXT,
@@ -86,7 +86,7 @@ CREATE TABLE replies (
     turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
     part INTEGER NOT NULL,
     message_id TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('message', 'stream', 'notice')),
+    kind TEXT NOT NULL,
     PRIMARY KEY (turn_id, part)
 ) STRICT, WITHOUT ROWID;
 

@@ -12,7 +12,8 @@ import pytest
 
 from core.conversation import TurnState
 from core.errors import StoreBusyError
-from core.store.sqlite import lock_runner, open_sqlite
+from core.store.files import lock_runner
+from core.store.sqlite import open_sqlite
 from tests.core.store.values import ask
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,8 @@ import asyncio
 import sys
 
 from core.errors import StoreBusyError
-from core.store.sqlite import lock_runner, open_sqlite
+from core.store.files import lock_runner
+from core.store.sqlite import open_sqlite
 from tests.core.store.values import ask
 
 
