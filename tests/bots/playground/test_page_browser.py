@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -198,6 +199,21 @@ async def test_text_cut_anywhere_loses_no_word(page: Page) -> None:
     assert await page.evaluate(CUT_ANYWHERE, text) == []
 
 
+DEEP = """async () => {
+  const { markdown } = await import("/static/format/markdown.js");
+  const { mrkdwn } = await import("/static/format/mrkdwn.js");
+  const context = { nameOf: (id) => id, channelOf: (id) => id, isDiscord: false };
+  for (const piece of ["> ", "- ", "*a* ", "*_~", "[", "`", "<", "**a ", "|a", "[a]("]) {
+    for (const render of [markdown, mrkdwn]) render(piece.repeat(4000) + "x", context);
+  }
+}"""
+
+
+async def test_malicious_text_is_drawn_in_bounded_time(page: Page) -> None:
+    async with asyncio.timeout(20):
+        await page.evaluate(DEEP)
+
+
 async def test_ephemeral_message_is_seen_by_one_person(page: Page, stage: Stage) -> None:
     stage.slack.post("C1", "psst", visible_to="U1")
     await expect(view(page).locator(".is-private")).to_contain_text("Only visible to you")
@@ -314,6 +330,17 @@ async def test_view_stays_at_the_end_unless_the_reader_went_up(page: Page, stage
     await view(page).get_by_role("button", name="New messages").click()
     await expect(last_body(page)).to_have_text("the newest")
     await expect(last_body(page)).to_be_in_viewport()
+
+
+async def test_page_opens_at_the_end_of_a_long_conversation(browser: Browser, stage: Stage) -> None:
+    for number in range(60):
+        stage.discord.post("C1", f"{number}: " + "some words " * 20)
+    async with open_page(browser, stage.url) as page:
+        await expect(last_body(page, "discord")).to_be_in_viewport()
+        await page.locator("#behind-button").click()
+        await expect(last_body(page, "discord")).to_be_in_viewport()
+        await page.set_viewport_size({"width": 1024, "height": 600})
+        await expect(last_body(page, "discord")).to_be_in_viewport()
 
 
 async def test_growing_answer_stays_in_view(page: Page, stage: Stage) -> None:

@@ -17,7 +17,9 @@ async function reach(path, options) {
 /** Do something on a platform. Throws an Error whose message can be shown. */
 export async function post(platform, action, fields) {
   const headers = { "Content-Type": "application/json" };
-  return answered(await reach(`/api/${platform}/${action}`, { method: "POST", headers, body: JSON.stringify(fields) }));
+  return answered(
+    await reach(`/api/${platform}/${action}`, { method: "POST", headers, body: JSON.stringify(fields) }),
+  );
 }
 
 /** Read the stored conversation of a place; null where there is none to tell of. */

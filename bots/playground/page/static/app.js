@@ -34,7 +34,8 @@ function showBehind(isShown) {
 
 function showTab(name) {
   document.body.dataset.tab = name;
-  for (const button of byId("tabs").children) button.setAttribute("aria-pressed", String(button.dataset.tab === name));
+  for (const button of byId("tabs").children)
+    button.setAttribute("aria-pressed", String(button.dataset.tab === name));
   if (panels.has(name)) {
     setFocus(panels.get(name));
     for (const view of [panels.get(name).main, panels.get(name).thread]) view.settle();
@@ -68,11 +69,21 @@ function addPanel(snapshot) {
 
 /** Finish the page once the first state is here. */
 function start() {
-  behind = new Behind(() => focused, () => showBehind(false));
+  behind = new Behind(
+    () => focused,
+    () => showBehind(false),
+  );
   byId("deck").append(behind.element);
-  const names = [...[...panels.values()].map(({ platform }) => [platform.name, platform.title]), ["behind", "Behind"]];
-  fill(byId("tabs"), names.map(([name, title]) =>
-    h("button", { type: "button", "data-tab": name, onclick: () => showTab(name) }, title)));
+  const names = [
+    ...[...panels.values()].map(({ platform }) => [platform.name, platform.title]),
+    ["behind", "Behind"],
+  ];
+  fill(
+    byId("tabs"),
+    names.map(([name, title]) =>
+      h("button", { type: "button", "data-tab": name, onclick: () => showTab(name) }, title),
+    ),
+  );
   const first = panels.values().next().value;
   setFocus(first);
   showTab(first.platform.name);
@@ -84,7 +95,8 @@ function start() {
 function onEvent(event) {
   waiting.push(event);
   // A hidden page draws no frames, but has to keep up all the same.
-  if (waiting.length === 1) document.hidden ? setTimeout(takeWaiting, 50) : requestAnimationFrame(takeWaiting);
+  if (waiting.length === 1)
+    document.hidden ? setTimeout(takeWaiting, 50) : requestAnimationFrame(takeWaiting);
 }
 
 function takeWaiting() {
@@ -92,7 +104,9 @@ function takeWaiting() {
   waiting = [];
   events.forEach((event, index) => {
     // Of a streaming text only the newest state is drawn.
-    const isOutdated = event.type === "message" && events.slice(index + 1).some((later) => later.message?.id === event.message.id);
+    const isOutdated =
+      event.type === "message" &&
+      events.slice(index + 1).some((later) => later.message?.id === event.message.id);
     takeEvent(event, isOutdated);
   });
 }
@@ -111,16 +125,23 @@ function takeEvent(event, isOutdated) {
 /** Read the bot's finished answers out to people who cannot see them stream. */
 function tell(platform, before, message) {
   const isWhole = !message.is_streaming && (!before || before.is_streaming);
-  if (isWhole && message.author === platform.bot.id) announce(`${platform.bot.name} on ${platform.title}: ${message.text}`);
+  if (isWhole && message.author === platform.bot.id)
+    announce(`${platform.bot.name} on ${platform.title}: ${message.text}`);
 }
 
-const jump = makeJump(byId("jump"), () => [...panels.values()], (panel, place) => {
-  if (NARROW.matches) showTab(panel.platform.name);
-  panel.open(place, true);
-});
+const jump = makeJump(
+  byId("jump"),
+  () => [...panels.values()],
+  (panel, place) => {
+    if (NARROW.matches) showTab(panel.platform.name);
+    panel.open(place, true);
+  },
+);
 byId("jump-button").addEventListener("click", jump);
 byId("jump-key").textContent = /Mac|iP/.test(navigator.platform) ? "⌘ K" : "Ctrl K";
-byId("behind-button").addEventListener("click", () => showBehind(!document.body.classList.contains("has-behind")));
+byId("behind-button").addEventListener("click", () =>
+  showBehind(!document.body.classList.contains("has-behind")),
+);
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();

@@ -24,10 +24,30 @@ export class Behind {
     this.trouble = this.troubleMenu();
     this.tabs = h("div", { class: "behind-tabs", role: "tablist", "aria-label": "Behind the scenes" });
     rove(this.tabs, "[role=tab]");
-    this.element = h("aside", { class: "panel behind", id: "behind", "aria-label": "Behind the scenes" },
-      h("header", { class: "panel-top" }, h("h1", {}, "Behind the scenes"), this.trouble,
-        h("button", { type: "button", class: "close", "aria-label": "Close", title: "Close (Escape)", onclick: onClose }, "×")),
-      this.tabs, this.conversation.element, this.calls.element);
+    this.element = h(
+      "aside",
+      { class: "panel behind", id: "behind", "aria-label": "Behind the scenes" },
+      h(
+        "header",
+        { class: "panel-top" },
+        h("h1", {}, "Behind the scenes"),
+        this.trouble,
+        h(
+          "button",
+          {
+            type: "button",
+            class: "close",
+            "aria-label": "Close",
+            title: "Close (Escape)",
+            onclick: onClose,
+          },
+          "×",
+        ),
+      ),
+      this.tabs,
+      this.conversation.element,
+      this.calls.element,
+    );
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       if (this.trouble.open) this.trouble.open = false;
@@ -40,17 +60,30 @@ export class Behind {
     this.tab = tab;
     memory.set("tab", tab);
     const names = { conversation: "Conversation", calls: "API calls" };
-    fill(this.tabs, Object.entries(names).map(([id, name]) =>
-      h("button",
-        {
-          type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `tabpanel-${id}`,
-          "aria-selected": String(id === tab), tabindex: id === tab ? 0 : -1,
-          onclick: () => {
-            this.show(id);
-            this.tabs.querySelector("[aria-selected=true]").focus();
+    fill(
+      this.tabs,
+      Object.entries(names).map(([id, name]) =>
+        h(
+          "button",
+          {
+            type: "button",
+            role: "tab",
+            id: `tab-${id}`,
+            "aria-controls": `tabpanel-${id}`,
+            "aria-selected": String(id === tab),
+            tabindex: id === tab ? 0 : -1,
+            onclick: () => {
+              this.show(id);
+              this.tabs.querySelector("[aria-selected=true]").focus();
+            },
           },
-        },
-        name, id === "calls" && this.calls.problems ? h("span", { class: "badge" }, String(this.calls.problems)) : null)));
+          name,
+          id === "calls" && this.calls.problems
+            ? h("span", { class: "badge" }, String(this.calls.problems))
+            : null,
+        ),
+      ),
+    );
     this.conversation.element.hidden = tab !== "conversation";
     this.calls.element.hidden = tab !== "calls";
     if (tab === "calls") this.calls.toEnd();
@@ -74,7 +107,11 @@ export class Behind {
   }
 
   troubleMenu() {
-    const menu = h("details", { class: "trouble" }, h("summary", { title: "Let something go wrong" }, "Make it hard"));
+    const menu = h(
+      "details",
+      { class: "trouble" },
+      h("summary", { title: "Let something go wrong" }, "Make it hard"),
+    );
     const make = async (kind) => {
       menu.open = false;
       const { platform } = this.focus();
@@ -86,8 +123,14 @@ export class Behind {
       }
     };
     const target = h("p", { class: "muted" });
-    menu.append(h("div", { class: "trouble-list" }, target,
-      TROUBLE.map(([kind, label]) => h("button", { type: "button", onclick: () => make(kind) }, label))));
+    menu.append(
+      h(
+        "div",
+        { class: "trouble-list" },
+        target,
+        TROUBLE.map(([kind, label]) => h("button", { type: "button", onclick: () => make(kind) }, label)),
+      ),
+    );
     menu.addEventListener("toggle", () => fill(target, `On ${this.focus().platform.title}`));
     document.addEventListener("pointerdown", (event) => {
       if (!menu.contains(event.target)) menu.open = false;

@@ -19,7 +19,12 @@ export async function completionsFor({ platform, place, text, caret, choices }) 
   const values = await choices(known.name, argument[2]);
   return values
     .filter((value) => value !== argument[2])
-    .map((value) => ({ label: value, detail: known.argument, insert: value, from: caret - argument[2].length }));
+    .map((value) => ({
+      label: value,
+      detail: known.argument,
+      insert: value,
+      from: caret - argument[2].length,
+    }));
 }
 
 function commandNames(platform, place, sign, typed) {
@@ -37,7 +42,13 @@ function commandNames(platform, place, sign, typed) {
 
 /** Attach a menu to a textarea; gives its element and what the composer needs of it. */
 export function makeMenu(textarea, id, describe) {
-  const element = h("ul", { class: "completion", role: "listbox", id, hidden: true, "aria-label": "Suggestions" });
+  const element = h("ul", {
+    class: "completion",
+    role: "listbox",
+    id,
+    hidden: true,
+    "aria-label": "Suggestions",
+  });
   textarea.setAttribute("aria-controls", id);
   textarea.setAttribute("aria-autocomplete", "list");
   const menu = { element, items: [], at: 0, asked: 0, timer: 0 };
@@ -50,10 +61,13 @@ export function makeMenu(textarea, id, describe) {
   menu.refresh = () => {
     const asked = ++menu.asked;
     clearTimeout(menu.timer);
-    menu.timer = setTimeout(async () => {
-      const found = await completionsFor(describe()).catch(() => []);
-      if (asked === menu.asked) show(menu, textarea, found);
-    }, /^\/\w+\s/.test(textarea.value) ? CHOICE_DELAY : 0);
+    menu.timer = setTimeout(
+      async () => {
+        const found = await completionsFor(describe()).catch(() => []);
+        if (asked === menu.asked) show(menu, textarea, found);
+      },
+      /^\/\w+\s/.test(textarea.value) ? CHOICE_DELAY : 0,
+    );
   };
   menu.choose = (index) => {
     const item = menu.items[index];
@@ -74,15 +88,25 @@ export function makeMenu(textarea, id, describe) {
 function show(menu, textarea, items) {
   menu.items = items;
   menu.at = 0;
-  fill(menu.element, items.map((item, index) =>
-    h("li", { role: "option", id: `${menu.element.id}-${index}` },
-      h("b", {}, item.label), h("span", { class: "muted" }, item.detail))));
+  fill(
+    menu.element,
+    items.map((item, index) =>
+      h(
+        "li",
+        { role: "option", id: `${menu.element.id}-${index}` },
+        h("b", {}, item.label),
+        h("span", { class: "muted" }, item.detail),
+      ),
+    ),
+  );
   menu.element.hidden = !items.length;
   mark(menu, textarea);
 }
 
 function mark(menu, textarea) {
-  [...menu.element.children].forEach((option, index) => option.setAttribute("aria-selected", index === menu.at));
+  [...menu.element.children].forEach((option, index) =>
+    option.setAttribute("aria-selected", index === menu.at),
+  );
   const current = menu.element.children[menu.at];
   current?.scrollIntoView({ block: "nearest" });
   if (current) textarea.setAttribute("aria-activedescendant", current.id);

@@ -14,14 +14,29 @@ export function makeComposer({ panel, place, send, choices }) {
   const { platform } = panel;
   const textarea = h("textarea", { rows: 1, spellcheck: "false" });
   const menu = makeMenu(textarea, `completion-${++count}`, () => ({
-    platform, place: place(), text: textarea.value, caret: textarea.selectionStart, choices,
+    platform,
+    place: place(),
+    text: textarea.value,
+    caret: textarea.selectionStart,
+    choices,
   }));
   const tries = h("div", { class: "tries", role: "group", "aria-label": "Things to try" });
   const answering = h("div", { class: "answering", hidden: true });
   const people = h("div", { class: "people", role: "radiogroup", "aria-label": "Write as" });
   rove(people, "button");
-  const button = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" }, "↑");
-  const form = h("form", { class: "composer" }, menu.element, answering, textarea, h("div", { class: "bar" }, people, button));
+  const button = h(
+    "button",
+    { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" },
+    "↑",
+  );
+  const form = h(
+    "form",
+    { class: "composer" },
+    menu.element,
+    answering,
+    textarea,
+    h("div", { class: "bar" }, people, button),
+  );
   const element = h("div", { class: "foot" }, tries, form);
   const composer = { element, textarea, replyTo: "" };
 
@@ -29,16 +44,33 @@ export function makeComposer({ panel, place, send, choices }) {
     composer.replyTo = message?.id ?? "";
     answering.hidden = !message;
     if (!message) return;
-    fill(answering, "Replying to ", h("b", {}, platform.nameOf(message.author)),
-      h("button", { type: "button", "aria-label": "Do not reply", onclick: () => composer.answer(null) }, "×"));
+    fill(
+      answering,
+      "Replying to ",
+      h("b", {}, platform.nameOf(message.author)),
+      h(
+        "button",
+        { type: "button", "aria-label": "Do not reply", onclick: () => composer.answer(null) },
+        "×",
+      ),
+    );
     textarea.focus();
   };
   composer.render = () => {
     textarea.placeholder = placeholder(platform, place());
     textarea.setAttribute("aria-label", textarea.placeholder);
     fill(people, switcher(panel, place()));
-    fill(tries, h("span", { class: "muted" }, "Try"), suggestionsFor(platform, place()).map((each) =>
-      h("button", { type: "button", class: "try", title: each.text, onclick: () => attempt(each) }, each.label)));
+    fill(
+      tries,
+      h("span", { class: "muted" }, "Try"),
+      suggestionsFor(platform, place()).map((each) =>
+        h(
+          "button",
+          { type: "button", class: "try", title: each.text, onclick: () => attempt(each) },
+          each.label,
+        ),
+      ),
+    );
   };
   const attempt = async (suggestion) => {
     if (suggestion.isSent) return submit(suggestion.text);
@@ -89,7 +121,8 @@ function switcher(panel, place) {
   const people = owner ? platform.people.filter((person) => person.id === owner) : platform.people;
   const current = panel.personIn(place);
   return people.map((person) =>
-    h("button",
+    h(
+      "button",
       {
         type: "button",
         role: "radio",
@@ -97,7 +130,11 @@ function switcher(panel, place) {
         tabindex: person.id === current ? 0 : -1,
         title: `Write as ${person.name}`,
         onclick: () => panel.choose(person.id),
-        onfocus: (event) => event.target.matches(":focus-visible") && person.id !== current && panel.choose(person.id),
+        onfocus: (event) =>
+          event.target.matches(":focus-visible") && person.id !== current && panel.choose(person.id),
       },
-      avatar(platform, person.id, "small"), h("span", {}, person.name)));
+      avatar(platform, person.id, "small"),
+      h("span", {}, person.name),
+    ),
+  );
 }

@@ -13,7 +13,13 @@ export class ConversationView {
     this.asked = 0;
     this.timer = 0;
     this.drawn = "";
-    this.element = h("section", { class: "tabpanel conversation", role: "tabpanel", tabindex: 0, id: "tabpanel-conversation", "aria-labelledby": "tab-conversation" });
+    this.element = h("section", {
+      class: "tabpanel conversation",
+      role: "tabpanel",
+      tabindex: 0,
+      id: "tabpanel-conversation",
+      "aria-labelledby": "tab-conversation",
+    });
   }
 
   /** Show the place in focus again, rather than a conversation chosen from the list. */
@@ -55,16 +61,32 @@ export class ConversationView {
     if (!conversation?.is_stored) {
       return [
         this.picker(others, conversation, place),
-        h("p", { class: "muted hint" }, "Nothing is stored for this place yet. Mention the bot, or open one of its threads: what it remembers stands here."),
+        h(
+          "p",
+          { class: "muted hint" },
+          "Nothing is stored for this place yet. Mention the bot, or open one of its threads: what it remembers stands here.",
+        ),
       ];
     }
     const sent = conversation.messages.filter((message) => message.is_sent).length;
     return [
       this.picker(others, conversation, place),
-      h("dl", { class: "facts" },
-        h("dt", {}, "Model"), h("dd", {}, h("code", {}, conversation.model)),
-        h("dt", {}, "Remembers"), h("dd", {}, `${sent} of ${conversation.messages.length} messages`)),
-      conversation.system_prompt ? h("details", { class: "stored system" }, h("summary", {}, "System prompt"), h("p", {}, conversation.system_prompt)) : null,
+      h(
+        "dl",
+        { class: "facts" },
+        h("dt", {}, "Model"),
+        h("dd", {}, h("code", {}, conversation.model)),
+        h("dt", {}, "Remembers"),
+        h("dd", {}, `${sent} of ${conversation.messages.length} messages`),
+      ),
+      conversation.system_prompt
+        ? h(
+            "details",
+            { class: "stored system" },
+            h("summary", {}, "System prompt"),
+            h("p", {}, conversation.system_prompt),
+          )
+        : null,
       h("ol", { class: "stored-list" }, conversation.messages.map(storedMessage)),
     ];
   }
@@ -75,23 +97,54 @@ export class ConversationView {
     const current = conversation ? key(conversation) : "";
     const choose = (event) => {
       const chosen = others.find((each) => key(each) === event.target.value);
-      this.chosen = chosen ? { platform: place.platform, workspace: chosen.workspace, channel: chosen.channel, thread: chosen.thread, parent: "" } : null;
+      this.chosen = chosen
+        ? {
+            platform: place.platform,
+            workspace: chosen.workspace,
+            channel: chosen.channel,
+            thread: chosen.thread,
+            parent: "",
+          }
+        : null;
       this.reload();
     };
-    return h("select", { class: "picker", "aria-label": "Stored conversations", onchange: choose },
+    return h(
+      "select",
+      { class: "picker", "aria-label": "Stored conversations", onchange: choose },
       h("option", { value: "", selected: !this.chosen }, "The place in focus"),
-      others.map((each) => h("option", { value: key(each), selected: Boolean(this.chosen) && key(each) === current },
-        `${each.title || "(empty)"} — ${each.message_count} messages`)));
+      others.map((each) =>
+        h(
+          "option",
+          { value: key(each), selected: Boolean(this.chosen) && key(each) === current },
+          `${each.title || "(empty)"} — ${each.message_count} messages`,
+        ),
+      ),
+    );
   }
 }
 
 function storedMessage(message) {
-  const who = message.role === "user" ? message.author || "user" : message.role === "assistant" ? message.model || "assistant" : "system";
-  return h("li", { class: `stored ${message.role}${message.is_sent ? "" : " unsent"}` },
-    h("header", {}, h("span", { class: "role" }, message.role), h("span", { class: "who" }, who),
-      message.is_sent ? null : h("span", { class: "flag", title: "The model is not sent this any more" }, "not sent")),
+  const who =
+    message.role === "user"
+      ? message.author || "user"
+      : message.role === "assistant"
+        ? message.model || "assistant"
+        : "system";
+  return h(
+    "li",
+    { class: `stored ${message.role}${message.is_sent ? "" : " unsent"}` },
+    h(
+      "header",
+      {},
+      h("span", { class: "role" }, message.role),
+      h("span", { class: "who" }, who),
+      message.is_sent
+        ? null
+        : h("span", { class: "flag", title: "The model is not sent this any more" }, "not sent"),
+    ),
     h("p", {}, message.text),
-    message.text.length > LONG ? moreButton() : null);
+    message.text.length > LONG ? moreButton() : null,
+  );
 }
 
 function moreButton() {

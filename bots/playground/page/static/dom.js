@@ -15,7 +15,9 @@ export function h(tag, properties = {}, ...children) {
 
 /** Replace what an element holds. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  element.replaceChildren(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined),
+  );
 }
 
 /** Move the focus among elements with the arrow keys, Home and End; one of them is in the tab order. */

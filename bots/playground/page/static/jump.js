@@ -3,7 +3,16 @@ import { fill, h } from "./dom.js";
 
 /** Make the dialog usable; `panels()` gives all panels, `go(panel, place)` goes there. */
 export function makeJump(dialog, panels, go) {
-  const input = h("input", { type: "text", placeholder: "Jump to a channel, thread or person…", "aria-label": "Jump to", autocomplete: "off", spellcheck: "false", role: "combobox", "aria-expanded": "true", "aria-controls": "jump-list" });
+  const input = h("input", {
+    type: "text",
+    placeholder: "Jump to a channel, thread or person…",
+    "aria-label": "Jump to",
+    autocomplete: "off",
+    spellcheck: "false",
+    role: "combobox",
+    "aria-expanded": "true",
+    "aria-controls": "jump-list",
+  });
   const list = h("ul", { role: "listbox", id: "jump-list", "aria-label": "Places" });
   fill(dialog, input, list);
   let found = [];
@@ -11,12 +20,30 @@ export function makeJump(dialog, panels, go) {
 
   const draw = () => {
     const wanted = input.value.trim().toLowerCase();
-    found = panels().flatMap(placesOf).filter((each) => each.label.toLowerCase().includes(wanted) || each.panel.platform.name.includes(wanted)).slice(0, 40);
+    found = panels()
+      .flatMap(placesOf)
+      .filter(
+        (each) => each.label.toLowerCase().includes(wanted) || each.panel.platform.name.includes(wanted),
+      )
+      .slice(0, 40);
     at = 0;
-    fill(list, found.map((each, index) =>
-      h("li", { role: "option", id: `jump-${index}`, class: each.panel.platform.name, onclick: () => take(index) },
-        h("span", { class: "glyph", "aria-hidden": "true" }, each.panel.platform.title[0]),
-        h("b", {}, each.label), h("span", { class: "muted" }, each.panel.platform.title))));
+    fill(
+      list,
+      found.map((each, index) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `jump-${index}`,
+            class: each.panel.platform.name,
+            onclick: () => take(index),
+          },
+          h("span", { class: "glyph", "aria-hidden": "true" }, each.panel.platform.title[0]),
+          h("b", {}, each.label),
+          h("span", { class: "muted" }, each.panel.platform.title),
+        ),
+      ),
+    );
     if (!found.length) fill(list, h("li", { class: "muted" }, "No such place"));
     mark();
   };
@@ -54,8 +81,13 @@ export function makeJump(dialog, panels, go) {
 function placesOf(panel) {
   const { platform } = panel;
   const places = [...platform.channels.values()].map((channel) => ({ channel: channel.id, thread: "" }));
-  const threads = new Set([...platform.messages.values()].filter((each) => each.thread && platform.messages.has(each.thread)).map((each) => each.thread));
-  for (const thread of [...threads].slice(-20)) places.push({ channel: platform.messages.get(thread).channel, thread });
+  const threads = new Set(
+    [...platform.messages.values()]
+      .filter((each) => each.thread && platform.messages.has(each.thread))
+      .map((each) => each.thread),
+  );
+  for (const thread of [...threads].slice(-20))
+    places.push({ channel: platform.messages.get(thread).channel, thread });
   return places.map((place) => ({ panel, place, label: labelOf(platform, place) }));
 }
 

@@ -31,7 +31,11 @@ export function messageElement(platform, message, actions) {
     tools: h("div", { class: "tools" }),
   };
   const { reference, head, body, offers, thread, tools } = element.parts;
-  element.append(avatar(platform, message.author), h("div", { class: "content" }, reference, head, body, offers, thread), tools);
+  element.append(
+    avatar(platform, message.author),
+    h("div", { class: "content" }, reference, head, body, offers, thread),
+    tools,
+  );
   updateMessage(element, platform, message, actions);
   return element;
 }
@@ -51,7 +55,10 @@ export function updateMessage(element, platform, message, actions) {
     fill(parts.body, body(platform, message));
   }
   if (JSON.stringify(before?.actions) !== JSON.stringify(message.actions)) {
-    fill(parts.offers, message.actions.map((offer) => offerElement(offer, message, actions)));
+    fill(
+      parts.offers,
+      message.actions.map((offer) => offerElement(offer, message, actions)),
+    );
   }
   if (!before) {
     fill(parts.tools, actions.tools(message));
@@ -67,10 +74,13 @@ export function updateThreadLink(element, platform, replies, open) {
   const count = `${replies.length} ${replies.length === 1 ? "reply" : "replies"}`;
   fill(
     element.parts.thread,
-    h("button", { type: "button", class: "replies", onclick: open },
+    h(
+      "button",
+      { type: "button", class: "replies", onclick: open },
       authors.map((author) => avatar(platform, author, "small")),
       h("b", {}, count),
-      h("span", { class: "muted" }, isStreaming ? "answering…" : "View thread")),
+      h("span", { class: "muted" }, isStreaming ? "answering…" : "View thread"),
+    ),
   );
 }
 
@@ -105,22 +115,33 @@ function body(platform, message) {
 
 function offerElement(offer, message, actions) {
   if (!offer.options.length) {
-    return h("button", { type: "button", class: "offer", onclick: () => actions.act(message, offer, "") }, offer.label);
+    return h(
+      "button",
+      { type: "button", class: "offer", onclick: () => actions.act(message, offer, "") },
+      offer.label,
+    );
   }
-  return h("select",
+  return h(
+    "select",
     {
       class: "offer",
       "aria-label": offer.label,
       onchange: (event) => actions.act(message, offer, event.target.value),
     },
     h("option", { value: "", selected: true, disabled: true }, offer.label || "Choose…"),
-    offer.options.map((option) => h("option", { value: option }, option)));
+    offer.options.map((option) => h("option", { value: option }, option)),
+  );
 }
 
 function referenceElement(platform, message, actions) {
   if (!message.reply_to) return null;
   const target = platform.messages.get(message.reply_to);
   const excerpt = target ? platform.plain(target.text).slice(0, 90) : "a message that is gone";
-  return h("button", { type: "button", onclick: () => actions.reveal(message.reply_to) },
-    target ? h("b", {}, platform.nameOf(target.author)) : null, " ", excerpt);
+  return h(
+    "button",
+    { type: "button", onclick: () => actions.reveal(message.reply_to) },
+    target ? h("b", {}, platform.nameOf(target.author)) : null,
+    " ",
+    excerpt,
+  );
 }

@@ -101,7 +101,12 @@ export class Platform {
   /** Give a text in one line, with names for mentions. */
   plain(text) {
     const named = text.replace(/<@[!&]?([A-Z0-9]+)(?:\|[^>]*)?>/g, (_, id) => `@${this.nameOf(id)}`);
-    return named.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&").replace(/\s+/g, " ").trim();
+    return named
+      .replaceAll("&lt;", "<")
+      .replaceAll("&gt;", ">")
+      .replaceAll("&amp;", "&")
+      .replace(/\s+/g, " ")
+      .trim();
   }
 
   /** Find the person who alone can talk in a place: the one of a DM. */
@@ -119,7 +124,8 @@ export class Platform {
   titleOf(place) {
     const channel = this.channels.get(place.channel);
     if (!channel) return place.channel;
-    if (place.thread) return `Thread in ${channel.kind === "dm" ? this.labelOf(channel) : `#${channel.name}`}`;
+    if (place.thread)
+      return `Thread in ${channel.kind === "dm" ? this.labelOf(channel) : `#${channel.name}`}`;
     if (channel.kind === "dm") return `${this.labelOf(channel)} and ${this.bot.name}`;
     return channel.kind === "thread" ? channel.name : `#${channel.name}`;
   }

@@ -19,11 +19,19 @@ export class Panel {
     this.main = new View(this, false);
     this.thread = new View(this, true);
     this.connection = h("span", { class: "connection", role: "status" });
-    this.element = h("section", { class: `panel ${platform.name}`, id: `panel-${platform.name}`, "aria-label": platform.title },
-      h("header", { class: "panel-top" },
+    this.element = h(
+      "section",
+      { class: `panel ${platform.name}`, id: `panel-${platform.name}`, "aria-label": platform.title },
+      h(
+        "header",
+        { class: "panel-top" },
         h("span", { class: "glyph", "aria-hidden": "true" }, platform.title[0]),
-        h("h1", {}, platform.title), h("span", { class: "muted" }, `${platform.workspaceName} · simulated`), this.connection),
-      h("div", { class: "panel-body" }, this.sidebar.element, this.main.element, this.thread.element));
+        h("h1", {}, platform.title),
+        h("span", { class: "muted" }, `${platform.workspaceName} · simulated`),
+        this.connection,
+      ),
+      h("div", { class: "panel-body" }, this.sidebar.element, this.main.element, this.thread.element),
+    );
     this.element.addEventListener("focusin", () => onFocus(this));
     this.element.addEventListener("pointerdown", () => onFocus(this));
     this.element.addEventListener("keydown", (event) => this.onKey(event));
@@ -38,7 +46,8 @@ export class Panel {
   restorePlace() {
     const kept = memory.get(`${this.platform.name}.place`, null);
     const isKnown = kept && this.platform.channels.has(kept.channel);
-    if (!this.platform.people.some((person) => person.id === this.person)) this.person = this.platform.people[0]?.id ?? "";
+    if (!this.platform.people.some((person) => person.id === this.person))
+      this.person = this.platform.people[0]?.id ?? "";
     this.open(isKnown ? { channel: kept.channel, thread: "" } : this.platform.firstPlace());
     if (isKnown && kept.thread && this.platform.messages.has(kept.thread)) this.openThread(kept);
   }
@@ -59,11 +68,15 @@ export class Panel {
   renderConnection() {
     const { isConnected, bot } = this.platform;
     this.connection.classList.toggle("is-on", isConnected);
-    fill(this.connection, h("i", { "aria-hidden": "true" }), isConnected ? `${bot.name} is connected` : `${bot.name} is not connected`);
+    fill(
+      this.connection,
+      h("i", { "aria-hidden": "true" }),
+      isConnected ? `${bot.name} is connected` : `${bot.name} is not connected`,
+    );
   }
 
   open(place, takesFocus = false) {
-    if (place.thread) return this.open({ ...place, thread: "" }), this.openThread(place, takesFocus);
+    if (place.thread) return (this.open({ ...place, thread: "" }), this.openThread(place, takesFocus));
     this.closeThread(false);
     this.main.show(place);
     this.afterMove(takesFocus && this.main);
@@ -134,12 +147,24 @@ export class Panel {
     const known = command && this.platform.commands.some((each) => each.name === command[1]);
     try {
       if (known) {
-        const fields = { person, channel: place.channel, name: command[1], text: command[2].trim(), thread: place.thread };
+        const fields = {
+          person,
+          channel: place.channel,
+          name: command[1],
+          text: command[2].trim(),
+          thread: place.thread,
+        };
         const { answer } = await post(this.platform.name, "commands", fields);
         if (answer) this.note(place, answer);
         return true;
       }
-      const fields = { person, channel: place.channel, text: text.trim(), thread: place.thread, reply_to: replyTo };
+      const fields = {
+        person,
+        channel: place.channel,
+        text: text.trim(),
+        thread: place.thread,
+        reply_to: replyTo,
+      };
       const { id } = await post(this.platform.name, "messages", fields);
       this.mine.add(id);
       this.followMine(id);
@@ -157,7 +182,9 @@ export class Panel {
 
   async act(place, message, offer, value) {
     const fields = { person: this.personIn(place), message: message.id, action: offer.id, value };
-    await post(this.platform.name, "actions", fields).catch((error) => toast(`${this.platform.title}: ${error.message}`, "error"));
+    await post(this.platform.name, "actions", fields).catch((error) =>
+      toast(`${this.platform.title}: ${error.message}`, "error"),
+    );
   }
 
   /** Take an event of the feed that the platform has already taken over. */
@@ -204,7 +231,8 @@ export class Panel {
     for (const view of [this.main, this.thread]) {
       if (!view.place || view.place.channel !== message.channel) continue;
       view.renderStatus();
-      if (view.isThread ? view.place.thread === (message.thread || message.id) : !place.thread) view.update(message);
+      if (view.isThread ? view.place.thread === (message.thread || message.id) : !place.thread)
+        view.update(message);
       else if (!view.isThread && this.platform.messages.has(message.thread)) this.renderLink(message, isNew);
     }
     if (isNew && message.author !== this.personIn(place)) this.countUnread(message, place);
@@ -237,7 +265,8 @@ export class Panel {
     } else if (this.platform.repliesTo(id).length) {
       this.mine.delete(id);
       const { channel } = this.platform.messages.get(id);
-      if (!isWriting && this.main.place.channel === channel) this.openThread({ channel, thread: id }, hasFocus);
+      if (!isWriting && this.main.place.channel === channel)
+        this.openThread({ channel, thread: id }, hasFocus);
     }
   }
 }

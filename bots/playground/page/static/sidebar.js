@@ -21,15 +21,18 @@ export function makeSidebar(platform, open) {
 }
 
 function sections(platform, current, open) {
-  const channels = platform.channelsOfKind("channel").flatMap((channel) => [
-    placeElement(platform, channel, current, open),
-    ...platform.channelsOfKind("thread", channel.id).map((thread) => placeElement(platform, thread, current, open)),
-  ]);
-  const people = platform.channelsOfKind("dm").map((channel) => placeElement(platform, channel, current, open));
-  return [
-    h("h3", {}, "Channels"), channels,
-    people.length ? [h("h3", {}, "Direct messages"), people] : null,
-  ];
+  const channels = platform
+    .channelsOfKind("channel")
+    .flatMap((channel) => [
+      placeElement(platform, channel, current, open),
+      ...platform
+        .channelsOfKind("thread", channel.id)
+        .map((thread) => placeElement(platform, thread, current, open)),
+    ]);
+  const people = platform
+    .channelsOfKind("dm")
+    .map((channel) => placeElement(platform, channel, current, open));
+  return [h("h3", {}, "Channels"), channels, people.length ? [h("h3", {}, "Direct messages"), people] : null];
 }
 
 function placeElement(platform, channel, current, open) {
@@ -37,7 +40,8 @@ function placeElement(platform, channel, current, open) {
   const isCurrent = current.channel === channel.id;
   const signs = { channel: "#", thread: "↳" };
   const label = platform.labelOf(channel);
-  return h("button",
+  return h(
+    "button",
     {
       type: "button",
       class: `place ${channel.kind}${unread ? " is-unread" : ""}`,
@@ -52,5 +56,8 @@ function placeElement(platform, channel, current, open) {
       ? avatar(platform, platform.ownerOf({ channel: channel.id }), "small")
       : h("span", { class: "sign", "aria-hidden": "true" }, signs[channel.kind]),
     h("span", { class: "label" }, label),
-    unread ? h("span", { class: "badge", "aria-hidden": "true" }, unread > 99 ? "99+" : String(unread)) : null);
+    unread
+      ? h("span", { class: "badge", "aria-hidden": "true" }, unread > 99 ? "99+" : String(unread))
+      : null,
+  );
 }

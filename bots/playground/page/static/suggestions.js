@@ -11,7 +11,9 @@ export function suggestionsFor(platform, place) {
       { label: "long 300", text: `${at} long 300`, isSent: true },
       { label: "code", text: `${at} code`, isSent: true },
       { label: "table", text: `${at} table`, isSent: true },
-      ...(platform.name === "discord" ? [{ label: "What did I say first?", text: `${at} what did I say first?`, isSent: true }] : []),
+      ...(platform.name === "discord"
+        ? [{ label: "What did I say first?", text: `${at} what did I say first?`, isSent: true }]
+        : []),
       { label: "/model", text: "/model ", isSent: false },
       { label: "/clear", text: "/clear", isSent: false },
     ];

@@ -15,11 +15,16 @@ export class View {
     this.isThread = isThread;
     this.place = null;
     this.sticks = true;
+    this.top = 0;
     this.newFrom = "";
     this.elements = new Map();
     this.heading = h("header", { class: "heading" });
     this.list = h("div", { class: "messages", role: "group", "aria-label": "Messages" });
-    this.latest = h("button", { type: "button", class: "latest", hidden: true, onclick: () => this.toEnd() }, "New messages ↓");
+    this.latest = h(
+      "button",
+      { type: "button", class: "latest", hidden: true, onclick: () => this.toEnd() },
+      "New messages ↓",
+    );
     this.status = h("p", { class: "status", role: "status" });
     this.composer = makeComposer({
       panel,
@@ -27,8 +32,14 @@ export class View {
       send: (text, replyTo) => panel.send(this.place, text, replyTo),
       choices: (name, text) => panel.choices(this.place, name, text),
     });
-    this.element = h("section", { class: `view${isThread ? " thread-view" : ""}`, hidden: isThread },
-      this.heading, h("div", { class: "scroll" }, this.list, this.latest), this.status, this.composer.element);
+    this.element = h(
+      "section",
+      { class: `view${isThread ? " thread-view" : ""}`, hidden: isThread },
+      this.heading,
+      h("div", { class: "scroll" }, this.list, this.latest),
+      this.status,
+      this.composer.element,
+    );
     rove(this.list, ".message");
     this.list.addEventListener("scroll", () => this.onScroll(), { passive: true });
     new ResizeObserver(() => this.sticks && this.toEnd()).observe(this.list);
@@ -62,7 +73,15 @@ export class View {
 
   renderStatus() {
     const text = this.place ? this.platform.statuses.get(placeKey(this.place)) : "";
-    fill(this.status, text ? [h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), words(this.platform, text)] : null);
+    fill(
+      this.status,
+      text
+        ? [
+            h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+            words(this.platform, text),
+          ]
+        : null,
+    );
   }
 
   /** Bring one message up to date; the others stay as they are. */
@@ -79,14 +98,16 @@ export class View {
     const notes = this.panel.notesIn(this.place);
     const wanted = [];
     const takeNotes = (until) => {
-      while (notes.length && (until === null || notes[0].after < until)) wanted.push(this.noteElement(notes.shift()));
+      while (notes.length && (until === null || notes[0].after < until))
+        wanted.push(this.noteElement(notes.shift()));
     };
     let before = null;
     for (const message of messages) {
       takeNotes(message.id);
       if (message.id === this.newFrom) wanted.push(h("div", { class: "divider" }, "New"));
       wanted.push(this.elementOf(message, before));
-      if (this.isThread && message.id === this.place.thread) wanted.push(this.repliesDivider(messages.length - 1));
+      if (this.isThread && message.id === this.place.thread)
+        wanted.push(this.repliesDivider(messages.length - 1));
       before = message;
     }
     takeNotes(null);
@@ -101,7 +122,8 @@ export class View {
     const keep = new Set(wanted);
     for (const child of [...this.list.children]) if (!keep.has(child)) child.remove();
     wanted.forEach((element, index) => {
-      if (this.list.children[index] !== element) this.list.insertBefore(element, this.list.children[index] ?? null);
+      if (this.list.children[index] !== element)
+        this.list.insertBefore(element, this.list.children[index] ?? null);
     });
     const items = [...this.list.querySelectorAll(".message")];
     if (!items.some((item) => item.tabIndex === 0) && items.length) items.at(-1).tabIndex = 0;
@@ -112,7 +134,10 @@ export class View {
     let element = this.elements.get(message.id);
     if (element) updateMessage(element, platform, message, this.actions());
     else this.elements.set(message.id, (element = messageElement(platform, message, this.actions())));
-    element.classList.toggle("continues", continues(platform, before, message) && message.id !== this.newFrom);
+    element.classList.toggle(
+      "continues",
+      continues(platform, before, message) && message.id !== this.newFrom,
+    );
     if (!this.isThread && platform.name === "slack") {
       const place = { channel: message.channel, thread: message.id };
       updateThreadLink(element, platform, platform.repliesTo(message.id), () => this.panel.openThread(place));
@@ -128,10 +153,15 @@ export class View {
       reveal: (id) => this.reveal(id),
       tools: (message) => {
         if (message.visible_to || (this.isThread && platform.name === "slack")) return null;
-        const reply = platform.name === "slack"
-          ? () => panel.openThread({ channel: message.channel, thread: message.thread || message.id })
-          : () => this.composer.answer(message);
-        return h("button", { type: "button", tabindex: -1, onclick: reply }, platform.name === "slack" ? "Reply in thread" : "Reply");
+        const reply =
+          platform.name === "slack"
+            ? () => panel.openThread({ channel: message.channel, thread: message.thread || message.id })
+            : () => this.composer.answer(message);
+        return h(
+          "button",
+          { type: "button", tabindex: -1, onclick: reply },
+          platform.name === "slack" ? "Reply in thread" : "Reply",
+        );
       },
     };
   }
@@ -139,10 +169,32 @@ export class View {
   headingContent() {
     const { platform, panel, place } = this;
     const channel = platform.channels.get(place.channel);
-    const back = this.isThread ? () => panel.closeThread() : channel?.parent ? () => panel.open({ channel: channel.parent, thread: "" }) : null;
-    const topic = this.isThread ? "" : channel?.kind === "dm" ? "Direct message: no mention needed" : channel?.parent ? `in #${platform.channels.get(channel.parent)?.name}` : channel?.topic;
+    const back = this.isThread
+      ? () => panel.closeThread()
+      : channel?.parent
+        ? () => panel.open({ channel: channel.parent, thread: "" })
+        : null;
+    const topic = this.isThread
+      ? ""
+      : channel?.kind === "dm"
+        ? "Direct message: no mention needed"
+        : channel?.parent
+          ? `in #${platform.channels.get(channel.parent)?.name}`
+          : channel?.topic;
     return [
-      back ? h("button", { type: "button", class: "back", "aria-label": this.isThread ? "Close the thread" : "Back to the channel", title: "Back (Escape)", onclick: back }, "←") : null,
+      back
+        ? h(
+            "button",
+            {
+              type: "button",
+              class: "back",
+              "aria-label": this.isThread ? "Close the thread" : "Back to the channel",
+              title: "Back (Escape)",
+              onclick: back,
+            },
+            "←",
+          )
+        : null,
       h("h2", {}, platform.titleOf(place)),
       topic ? h("span", { class: "muted topic", title: topic }, topic) : null,
     ];
@@ -151,26 +203,49 @@ export class View {
   emptyElement() {
     const { platform, place } = this;
     const isDirect = platform.channels.get(place.channel)?.kind === "dm";
-    return h("div", { class: "empty" },
+    return h(
+      "div",
+      { class: "empty" },
       h("img", { src: "/static/mark.svg", alt: "", width: 44, height: 44 }),
       h("b", {}, isDirect ? "Just write: no mention needed." : `Mention ${platform.mention} to begin.`),
-      h("span", { class: "muted" }, isDirect
-        ? "A direct message is one long conversation."
-        : platform.name === "slack"
-          ? "It answers in a thread, and each thread is a conversation of its own."
-          : "It answers right here, and remembers what was said to it in this channel."),
-      h("span", { class: "muted" }, "Click something to try below, or write your own."));
+      h(
+        "span",
+        { class: "muted" },
+        isDirect
+          ? "A direct message is one long conversation."
+          : platform.name === "slack"
+            ? "It answers in a thread, and each thread is a conversation of its own."
+            : "It answers right here, and remembers what was said to it in this channel.",
+      ),
+      h("span", { class: "muted" }, "Click something to try below, or write your own."),
+    );
   }
 
   repliesDivider(count) {
-    return h("div", { class: "divider quiet-divider" }, count ? `${count} ${count === 1 ? "reply" : "replies"}` : "No replies yet");
+    return h(
+      "div",
+      { class: "divider quiet-divider" },
+      count ? `${count} ${count === 1 ? "reply" : "replies"}` : "No replies yet",
+    );
   }
 
   noteElement(note) {
-    return h("article", { class: "message note is-private" }, h("span", { class: "avatar platform" }, this.platform.title[0]),
-      h("div", { class: "content" },
-        h("header", {}, h("b", { class: "author" }, this.platform.title), h("span", { class: "private" }, "Only visible to you")),
-        h("div", { class: "body" }, h("p", {}, note.text))));
+    return h(
+      "article",
+      { class: "message note is-private" },
+      h("span", { class: "avatar platform" }, this.platform.title[0]),
+      h(
+        "div",
+        { class: "content" },
+        h(
+          "header",
+          {},
+          h("b", { class: "author" }, this.platform.title),
+          h("span", { class: "private" }, "Only visible to you"),
+        ),
+        h("div", { class: "body" }, h("p", {}, note.text)),
+      ),
+    );
   }
 
   reveal(id) {
@@ -183,7 +258,10 @@ export class View {
 
   onScroll() {
     const { scrollHeight, scrollTop, clientHeight } = this.list;
-    this.sticks = scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
+    const isNear = scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
+    // Only going up means to read there: a new layout can leave the end behind as well.
+    if (isNear || scrollTop < this.top) this.sticks = isNear;
+    this.top = scrollTop;
     if (this.sticks) {
       this.latest.hidden = true;
       if (this.place && this.platform.unread.delete(placeKey(this.place))) this.panel.renderPlaces();
@@ -203,5 +281,7 @@ export class View {
 }
 
 function words(platform, text) {
-  return /\w/.test(text) && !text.toLowerCase().includes(platform.bot.name.toLowerCase()) ? `${platform.bot.name} ${text}` : text;
+  return /\w/.test(text) && !text.toLowerCase().includes(platform.bot.name.toLowerCase())
+    ? `${platform.bot.name} ${text}`
+    : text;
 }

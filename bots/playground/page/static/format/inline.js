@@ -9,14 +9,21 @@ const RULES = [
   [/^(`+)([\s\S]*?[^`])\1(?!`)/, (m) => h("code", {}, m[2].trim() || m[2])],
   [/^<((?:https?:\/\/|mailto:)[^\s>]+)>/i, (m) => link(m[1], m[1])],
   [/^<(@[!&]?|#)([A-Z0-9]+)(?:\|[^>]*)?>/, (m, context) => mention(m[1], m[2], context)],
-  [/^!?\[((?:[^[\]]|\[[^\]]*\])*)\]\(\s*<?([^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+"[^"]*")?\s*\)/,
-    (m, context) => link(m[2], inline(m[1], context))],
+  [
+    /^!?\[((?:[^[\]]|\[[^\]]*\])*)\]\(\s*<?([^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+"[^"]*")?\s*\)/,
+    (m, context) => link(m[2], inline(m[1], context)),
+  ],
   [/^\*\*\*(?=\S)([\s\S]*?\S)\*\*\*/, (m, context) => h("strong", {}, h("em", {}, inline(m[1], context)))],
   [/^\*\*(?=\S)([\s\S]*?\S\**)\*\*(?!\*)/, (m, context) => h("strong", {}, inline(m[1], context))],
-  [/^__(?=\S)([\s\S]*?\S)__(?!\w)/,
-    (m, context) => h(context.isDiscord ? "u" : "strong", {}, inline(m[1], context))],
+  [
+    /^__(?=\S)([\s\S]*?\S)__(?!\w)/,
+    (m, context) => h(context.isDiscord ? "u" : "strong", {}, inline(m[1], context)),
+  ],
   [/^~~(?=\S)([\s\S]*?\S)~~/, (m, context) => h("s", {}, inline(m[1], context))],
-  [/^\*(?=[^\s*])((?:[^*]|\*\*[^*]+\*\*)*?[^\s*])\*(?!\*)/, (m, context) => h("em", {}, inline(m[1], context))],
+  [
+    /^\*(?=[^\s*])((?:[^*]|\*\*[^*]+\*\*)*?[^\s*])\*(?!\*)/,
+    (m, context) => h("em", {}, inline(m[1], context)),
+  ],
   [/^_(?=[^\s_])([^_]*[^\s_])_(?!\w)/, (m, context) => h("em", {}, inline(m[1], context))],
   [/^https?:\/\/[^\s<>]*[^\s<>.,:;!?'")\]*_~]/i, (m) => link(m[0], m[0])],
 ];

@@ -9,9 +9,13 @@ const ITEM = /^(\s*)([-*+•]|\d{1,9}[.)])\s+(.*)$/;
 const QUOTE = /^ {0,3}>\s?(.*)$/;
 const TABLE_LINE = /^\s*\|?(\s*:?-+:?\s*\|)+\s*:?-*:?\s*\|?\s*$/;
 
+// A quote in a quote in a quote... ends somewhere: what is deeper is shown as it was written.
+const DEEPEST = 12;
+const deeper = (context) => ({ ...context, depth: context.depth + 1 });
+
 /** Turn Markdown into nodes. `context.isDiscord` leaves tables and rules as the text that Discord shows. */
 export function markdown(text, context) {
-  return blocks(text.replaceAll("\r\n", "\n").split("\n"), context);
+  return blocks(text.replaceAll("\r\n", "\n").split("\n"), { ...context, depth: 0 });
 }
 
 function blocks(lines, context) {
@@ -40,10 +44,15 @@ function blocks(lines, context) {
 
 function block(lines, at, context) {
   const line = lines[at];
+  if (context.depth > DEEPEST) return null;
   if (FENCE.test(line)) return fence(lines, at);
   const heading = HEADING.exec(line);
   // The page has headings of its own: those of a message begin below them.
-  if (heading) return { node: h(`h${Math.min(6, heading[1].length + 2)}`, {}, inline(heading[2], context)), next: at + 1 };
+  if (heading)
+    return {
+      node: h(`h${Math.min(6, heading[1].length + 2)}`, {}, inline(heading[2], context)),
+      next: at + 1,
+    };
   if (!context.isDiscord && RULE.test(line)) return { node: h("hr"), next: at + 1 };
   if (QUOTE.test(line)) return quote(lines, at, context);
   if (ITEM.test(line)) return list(lines, at, context);
@@ -68,7 +77,7 @@ function quote(lines, at, context) {
   let end = at;
   const inner = [];
   while (end < lines.length && QUOTE.test(lines[end])) inner.push(QUOTE.exec(lines[end++])[1]);
-  return { node: h("blockquote", {}, blocks(inner, context)), next: end };
+  return { node: h("blockquote", {}, blocks(inner, deeper(context))), next: end };
 }
 
 function list(lines, at, context) {
@@ -88,7 +97,7 @@ function list(lines, at, context) {
     }
     end += 1;
   }
-  const children = items.map((item) => h("li", {}, tight(blocks(item, context))));
+  const children = items.map((item) => h("li", {}, tight(blocks(item, deeper(context)))));
   const start = isOrdered && parseInt(marker, 10) !== 1 ? parseInt(marker, 10) : null;
   return { node: h(isOrdered ? "ol" : "ul", { start }, children), next: end };
 }
@@ -101,15 +110,25 @@ function tight(nodes) {
 const isTable = (lines, at) => lines[at].includes("|") && TABLE_LINE.test(lines[at + 1] ?? "");
 
 function cells(line) {
-  const inner = line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "");
+  const inner = line
+    .trim()
+    .replace(/^\|/, "")
+    .replace(/(?<!\\)\|$/, "");
   return inner.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
 function table(lines, at, context) {
-  const sides = cells(lines[at + 1]).map((cell) => (/^:-+:$/.test(cell) ? "center" : /-:$/.test(cell) ? "end" : "start"));
+  const sides = cells(lines[at + 1]).map((cell) =>
+    /^:-+:$/.test(cell) ? "center" : /-:$/.test(cell) ? "end" : "start",
+  );
   const row = (tag, line) =>
-    h("tr", {}, cells(line).slice(0, sides.length).map((cell, column) =>
-      h(tag, { class: sides[column] }, inline(cell, context))));
+    h(
+      "tr",
+      {},
+      cells(line)
+        .slice(0, sides.length)
+        .map((cell, column) => h(tag, { class: sides[column] }, inline(cell, context))),
+    );
   let end = at + 2;
   const rows = [];
   while (end < lines.length && lines[end].includes("|")) rows.push(row("td", lines[end++]));

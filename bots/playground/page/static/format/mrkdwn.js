@@ -8,8 +8,11 @@ const TAGS = { "*": "strong", _: "em", "~": "s" };
 
 /** Turn mrkdwn into nodes. `context` has `nameOf(id)` and `channelOf(id)`. */
 export function mrkdwn(text, context) {
-  return text.split(/```/).flatMap((part, index) =>
-    index % 2 ? [codeBlock(decode(part.replace(/^\n|\n$/g, "")))] : paragraphs(part, context));
+  return text
+    .split(/```/)
+    .flatMap((part, index) =>
+      index % 2 ? [codeBlock(decode(part.replace(/^\n|\n$/g, "")))] : paragraphs(part, context),
+    );
 }
 
 function paragraphs(text, context) {
@@ -47,20 +50,20 @@ function spans(text, context) {
 }
 
 function emphasis(text, aside) {
-  const found = WRAPPED.exec(text);
-  if (!found) return leaf(text, aside);
-  const start = found.index + found[1].length;
-  const end = found.index + found[0].length;
-  return [
-    ...leaf(text.slice(0, start), aside),
-    h(TAGS[found[2]], {}, emphasis(found[3], aside)),
-    ...emphasis(text.slice(end), aside),
-  ];
+  const nodes = [];
+  let rest = text;
+  for (let found = WRAPPED.exec(rest); found; found = WRAPPED.exec(rest)) {
+    nodes.push(...leaf(rest.slice(0, found.index + found[1].length), aside));
+    nodes.push(h(TAGS[found[2]], {}, emphasis(found[3], aside)));
+    rest = rest.slice(found.index + found[0].length);
+  }
+  return [...nodes, ...leaf(rest, aside)];
 }
 
 function leaf(text, aside) {
-  return text.split(/([\ue000-\uf8ff])/).flatMap((part, index) =>
-    (index % 2 && aside[part.charCodeAt(0) - ASIDE]) || withBreaks(decode(part)));
+  return text
+    .split(/([\ue000-\uf8ff])/)
+    .flatMap((part, index) => (index % 2 && aside[part.charCodeAt(0) - ASIDE]) || withBreaks(decode(part)));
 }
 
 function reference(inner, context) {
