@@ -26,9 +26,7 @@ DEFAULT_PORT = 8765
 DEFAULT_DATA = Path(".skein-demo")
 GRACE = timedelta(seconds=3)
 """Ctrl-C in a playground is meant: running answers are taken up by the next start."""
-NOTICE = (
-    "The demo model answers here. It only plays a model; start with --model NAME for a real one."
-)
+NOTICE = "The demo model answers: no key, no network."
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:  # pyright: ignore[reportPrivateUsage]

@@ -31,7 +31,7 @@ _TRY = "`long 300`, `code`, `table`, `slow` or `fail`"
 class DemoProvider:
     """Streams word by word. `pause` is the time between two words."""
 
-    def __init__(self, name: str = "demo", pause: timedelta = timedelta(milliseconds=35)) -> None:
+    def __init__(self, name: str = "demo", pause: timedelta = timedelta(milliseconds=25)) -> None:
         self.name = name
         self._pause_seconds = pause.total_seconds()
 
@@ -155,7 +155,7 @@ def render_long(count: int) -> str:
 _HINTS = (
     f"Shall we see how other replies arrive? Try {_TRY}.",
     "Start another thread, and there I'll know nothing of this one. Come back here, and I'll know it all.",
-    "Had enough of this thread? `clear` begins it afresh, and I forget what was said before.",
+    "Had enough of this thread? `!clear` begins it afresh, and I forget what was said before.",
     "Restart me whenever you like: the thread is on disk, and I'll go on where we were.",
 )
 

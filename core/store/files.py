@@ -54,6 +54,8 @@ def check_file(path: Path) -> None:
                 f"{place} cannot be written",
                 "Change its owner, or choose another place.",
             )
+    # What people said is for the bot's user alone; SQLite gives its other files the same mode.
+    path.touch(mode=0o600)
 
 
 @contextmanager

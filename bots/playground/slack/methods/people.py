@@ -84,7 +84,7 @@ def publish_view(workspace: Workspace, args: Arguments) -> Json:
 
 
 def _user_json(workspace: Workspace, person: Person) -> Json:
-    profile: Json = {"real_name": person.real_name, "display_name": person.name}
+    profile: Json = {"real_name": person.real_name, "display_name": person.real_name}
     if person.is_bot:
         identity = workspace.state.identity
         profile |= {"bot_id": identity.bot_id, "api_app_id": identity.app}
