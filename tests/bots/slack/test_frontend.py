@@ -40,7 +40,7 @@ async def test_mention_in_a_channel_is_answered_in_its_thread(rig: Rig) -> None:
     reply = await rig.slack.wait_for_reply(channel, ts)
     assert reply["text"] == "You said: how are you?"
     assert rig.turns.taken[0].key == key_in(rig, channel, ts)
-    assert rig.turns.taken[0].author == Author(rig.slack.person("ada"), "ada")
+    assert rig.turns.taken[0].author == Author(rig.slack.person("ada"), "Ada")
 
 
 async def test_mention_that_comes_as_two_events_is_one_turn(rig: Rig) -> None:
@@ -118,7 +118,7 @@ async def test_redelivered_event_is_acknowledged_and_not_answered_again(rig: Rig
 async def test_names_stand_for_ids_in_the_text(rig: Rig) -> None:
     await rig.slack.say("ada", "general", "@skein ask @grace")
     await rig.slack.wait_until_delivered()
-    assert rig.turns.taken[0].text == "ask @grace"
+    assert rig.turns.taken[0].text == "ask @Grace"
 
 
 async def test_failing_name_look_up_stops_no_turn(rig: Rig) -> None:

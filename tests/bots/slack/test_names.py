@@ -43,7 +43,7 @@ async def test_name_is_asked_for_once(names: Names, slack: SimulatedSlack) -> No
     async with asyncio.TaskGroup() as tasks:
         for _ in range(3):
             tasks.create_task(names.find([ada, ada]))
-    assert await names.find([ada]) == {ada: "ada"}
+    assert await names.find([ada]) == {ada: "Ada"}
     assert len(slack.calls_to("users.info")) == 1
 
 
@@ -54,7 +54,7 @@ async def test_name_is_asked_for_again_when_it_is_old(
     await names.find([ada])
     clock.now += 3601
     slack.faults.add(Fault("users.info"))
-    assert await names.find([ada]) == {ada: "ada"}
+    assert await names.find([ada]) == {ada: "Ada"}
     assert len(slack.calls_to("users.info")) == 2
 
 
@@ -67,7 +67,7 @@ async def test_failed_look_up_rests_for_a_while(
     assert await names.find([ada]) == {}
     assert len(slack.calls_to("users.info")) == 1
     clock.now += 301
-    assert await names.find([ada]) == {ada: "ada"}
+    assert await names.find([ada]) == {ada: "Ada"}
 
 
 async def test_slow_look_up_ends_beside(names: Names, slack: SimulatedSlack) -> None:
@@ -75,7 +75,7 @@ async def test_slow_look_up_ends_beside(names: Names, slack: SimulatedSlack) -> 
     slack.faults.add(Fault("users.info", delay=timedelta(seconds=0.4), is_slow_only=True))
     assert await names.find([ada]) == {}
     await slack.wait_for_call("users.info")
-    assert await names.find([ada]) == {ada: "ada"}
+    assert await names.find([ada]) == {ada: "Ada"}
     assert len(slack.calls_to("users.info")) == 1
 
 
