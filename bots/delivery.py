@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
-from bots.split import Page, close_fence, find_open_fence, next_page
+from bots.split import Page, next_page
 from core.conversation import ReplyMessage
 from core.errors import DeliveryError, SkeinError
+from core.fences import close_fence, find_open_fence
 from core.sink import RecordReply
 
 log = logging.getLogger("skein.delivery")

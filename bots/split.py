@@ -6,15 +6,16 @@ person has read stays. A code fence that a cut goes through is closed there and 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.fences import close_fence, closes_fence, find_open_fence
+
 Fits = Callable[[str], bool]
 
-_FENCE = re.compile(r"^[ \t>]*(`{3,}(?=[^`]*$)|~{3,})(.*)$")
 _WINDOW = 0.8  # a page is cut at a line's end, if there is one, in its last fifth
+_FIRST_TRY = 1000
 _ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -31,28 +32,6 @@ class Page:
     is_complete: bool
 
 
-def find_open_fence(text: str, fence: str = "") -> str:
-    """Give the opening line of the code fence that is open at the text's end, or an empty text.
-
-    `fence` is the one that is open where the text begins.
-    """
-    for line in text.split("\n"):
-        match = _FENCE.match(line)
-        if not match:
-            continue
-        if not fence:
-            fence = line.lstrip(" \t>")
-        elif _closes(line, fence):
-            fence = ""
-    return fence
-
-
-def close_fence(body: str) -> str:
-    """Close the code fence that is open at a body's end, if any."""
-    fence = find_open_fence(body)
-    return f"{body.rstrip()}\n{_marker(fence)}" if fence else body
-
-
 def next_page(
     text: str, start: int, fence: str, fits: Fits, *, shown: int = 0, is_final: bool = False
 ) -> Page:
@@ -66,10 +45,11 @@ def next_page(
     on_view = max(shown - start, 0)
     if fence and "\n" not in rest and not is_final:
         return Page("", start, fence, is_complete=False)  # this line may yet close the fence
-    if fits(close_fence(_reopen(rest, fence))):
+    longest = _longest_fit(rest, fence, fits)
+    if longest == len(rest):
         end = len(rest) if is_final else max(_settled_length(rest, fence, fits), on_view)
         return Page(_reopen(rest[:end], fence), start + end, fence, is_complete=False)
-    end = max(_cut(rest, fence, fits), on_view)
+    end = max(_cut(rest, fence, fits, longest), on_view)
     body = close_fence(_reopen(rest[:end].rstrip("\n"), fence))
     return Page(body, start + end, find_open_fence(rest[:end], fence), is_complete=True)
 
@@ -78,9 +58,9 @@ def _skip_to_content(text: str, start: int, fence: str) -> tuple[int, str]:
     """Leave out what a page need not begin with: the line that closes the carried fence, blank lines."""
     if fence:
         line, newline, _ = text[start:].partition("\n")
-        if newline and _closes(line, fence):
+        if newline and closes_fence(line, fence):
             start, fence = start + len(line) + 1, ""
-        elif not newline and _closes(line, fence):
+        elif not newline and closes_fence(line, fence):
             return len(text), ""
     if not fence:
         while text.startswith("\n", start):
@@ -88,33 +68,36 @@ def _skip_to_content(text: str, start: int, fence: str) -> tuple[int, str]:
     return start, fence
 
 
-def _closes(line: str, fence: str) -> bool:
-    marker, stripped = _marker(fence), line.strip(" \t>")
-    return len(stripped) >= len(marker) and not stripped.strip(marker[0])
-
-
-def _marker(fence: str) -> str:
-    return fence[: len(fence) - len(fence.lstrip(fence[0]))]
-
-
 def _reopen(body: str, fence: str) -> str:
     return f"{fence}\n{body}" if fence else body
 
 
 def _longest_fit(rest: str, fence: str, fits: Fits) -> int:
-    """Find how much of the text fits one message, by bisection; at least one character."""
-    low, high = 1, len(rest)
+    """Find how much of the text fits one message; at least one character of it.
+
+    It looks near a page's own length first: to render all that follows would take as long as all
+    other pages together, for each page.
+    """
+
+    def is_fit(length: int) -> bool:
+        return fits(close_fence(_reopen(rest[:length], fence)))
+
+    low, high = 1, min(_FIRST_TRY, len(rest))
+    while is_fit(high):
+        if high == len(rest):
+            return high
+        low, high = high, min(2 * high, len(rest))
+    high -= 1
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(close_fence(_reopen(rest[:middle], fence))):
+        if is_fit(middle):
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _cut(rest: str, fence: str, fits: Fits) -> int:
-    longest = _longest_fit(rest, fence, fits)
+def _cut(rest: str, fence: str, fits: Fits, longest: int) -> int:
     earliest = int(longest * _WINDOW)
     for mark in ("\n", " "):
         at = rest.rfind(mark, earliest, longest)

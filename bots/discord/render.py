@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from bots.discord.table import parse_table, render_table
 from bots.split import next_page
+from core.fences import closes_fence, match_fence
 
 MAX_UNITS = 2000
 """The longest content of a message, in UTF-16 code units; Discord counts no character as more than that."""
@@ -20,7 +21,6 @@ RULE = "─" * 15
 
 _UNREAL_FENCE = "`\u200b``"
 
-_FENCE = re.compile(r"^([ \t>]*)(`{3,}(?=[^`]*$)|~{3,})(.*)$")
 _HEADING = re.compile(r"^ {0,3}#{4,6}[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*$")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _CODE_SPAN = r"(?P<code>(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
@@ -72,11 +72,11 @@ def _render_lines(lines: Sequence[str]) -> Iterator[str]:
     while at < len(lines):
         line = lines[at]
         if fence:
-            is_end = _closes(line, fence)
+            is_end = closes_fence(line, fence)
             yield _render_code(line, fence, is_mark=is_end)
             fence = "" if is_end else fence
-        elif match := _FENCE.match(line):
-            fence = match[2]
+        elif match := match_fence(line):
+            fence = match["marker"]
             yield _render_code(line, fence, is_mark=True)
         elif table := parse_table(lines, at):
             yield from render_table(table)
@@ -87,17 +87,12 @@ def _render_lines(lines: Sequence[str]) -> Iterator[str]:
         at += 1
 
 
-def _closes(line: str, fence: str) -> bool:
-    stripped = line.strip(" \t>")
-    return len(stripped) >= len(fence) and not stripped.strip(fence[0])
-
-
 def _render_code(line: str, fence: str, *, is_mark: bool) -> str:
     """Give a line of a code block: as it is, but Discord knows no fence of tildes."""
     if fence[0] != "~":
         return line
-    if is_mark and (match := _FENCE.match(line)):
-        return f"{match[1]}```{match[3].replace('`', '')}"
+    if is_mark and (match := match_fence(line)):
+        return f"{match['lead']}```{match['info'].replace('`', '')}"
     return line.replace("```", _UNREAL_FENCE)
 
 

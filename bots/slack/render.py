@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bots.slack.inert import ZERO_WIDTH_SPACE, hush
 from bots.slack.inline import escape, render_line, strip_markup
+from core.fences import closes_fence, match_fence
 
-_FENCE = re.compile(r"^\s*(?P<marker>`{3,}(?=[^`]*$)|~{3,})")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(?P<title>.*?)[ \t]*#*[ \t]*$")
 _RULE = re.compile(r"^ {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _QUOTE = re.compile(r"^(?: {0,3}>[ \t]?)+")
@@ -42,7 +42,7 @@ def render_stream(markdown: str) -> str:
 def _render_lines(lines: Sequence[str]) -> Iterator[str]:
     at = 0
     while at < len(lines):
-        if fence := _FENCE.match(lines[at]):
+        if (fence := match_fence(lines[at])) and ">" not in fence["lead"]:
             end = _find_fence_end(lines, at + 1, fence["marker"])
             yield from _render_fence(lines[at + 1 : end])
             at = end + 1
@@ -83,8 +83,8 @@ def _find_end(lines: Sequence[str], start: int, belongs: Callable[[str], bool]) 
 
 
 def _find_fence_end(lines: Sequence[str], start: int, marker: str) -> int:
-    closing = re.compile(rf"^[ \t>]*{re.escape(marker[0])}{{{len(marker)},}}[ \t]*$")
-    return next((at for at in range(start, len(lines)) if closing.match(lines[at])), len(lines))
+    ends = (at for at in range(start, len(lines)) if closes_fence(lines[at], marker))
+    return next(ends, len(lines))
 
 
 def _render_fence(lines: Sequence[str]) -> Iterator[str]:

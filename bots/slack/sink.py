@@ -17,8 +17,8 @@ from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
 from bots.slack.lost import Unconfirmed, find_unconfirmed
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.support import Feature, Support
-from bots.split import close_fence
 from core.conversation import ReplyMessage, Turn
+from core.fences import close_fence
 
 log = logging.getLogger("skein.slack")
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bots.split import Page, close_fence, find_open_fence, next_page
+from bots.split import Page, next_page
+from core.fences import close_fence, find_open_fence
 
 LIMIT = 60
 
@@ -91,11 +92,62 @@ def test_an_unfinished_fence_can_be_closed(text: str):
     assert find_open_fence(close_fence(text)) == ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- ```py\n  x = 1\n  ```\nafter",
+        "1. ~~~\n   x = 1\n   ~~~\nafter",
+        "> - ```\n>   x = 1\n>   ```\nafter",
+        "```py\r\nx = 1\r\n```\r\nafter",
+    ],
+    ids=["bullet", "number", "quoted bullet", "Windows line ends"],
+)
+def test_a_closed_fence_is_not_taken_for_an_open_one(text: str):
+    assert find_open_fence(text) == ""
+    assert close_fence(text) == text
+
+
+def test_a_line_longer_than_a_page_behind_a_fence_mark_does_not_fill_every_page():
+    pages = split("```" + "i" * 200 + "\ncode\n```\nafter")
+    assert len(pages) <= 6
+    assert sum(page.body.count("i") for page in pages) == 200
+    assert pages[-1].body.endswith("after")
+
+
+def test_only_the_language_of_a_fence_is_carried_to_the_next_page():
+    assert find_open_fence("```py title=a.py\n") == "```py"
+
+
+def test_a_page_is_found_without_rendering_all_that_follows():
+    looked_at = 0
+
+    def fits_counted(body: str) -> bool:
+        nonlocal looked_at
+        looked_at += len(body)
+        return len(body) <= 2000
+
+    next_page("a line of text\n" * 20_000, 0, "", fits_counted, is_final=True)
+    assert looked_at < 40_000
+
+
 MARKDOWN = st.lists(
     st.one_of(
         st.text(alphabet="abc de\n", max_size=40),
         st.sampled_from(
-            ["\n```\n", "\n```py\n", "\n~~~\n", "**b**", "`c`", "é", "👍🏽", "\n\n", "| a |"]
+            [
+                "\n```\n",
+                "\n```py\n",
+                "\n~~~\n",
+                "\n- ```\n",
+                "\r\n```\r\n",
+                "> ",
+                "**b**",
+                "`c`",
+                "é",
+                "👍🏽",
+                "\n\n",
+                "| a |",
+            ]
         ),
     ),
     max_size=25,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.discord.render import MAX_UNITS, RULE, count_units, fits, render, split_pages
-from bots.split import find_open_fence
+from core.fences import find_open_fence
 
 TABLE = """\
 | Name | Count |
@@ -35,6 +35,7 @@ bee    1200
         "see [this](https://example.org) and <https://example.org>",
         "`code`, ``a ` b``, @everyone, <@1>",
         "```py\n| a | b |\n|---|---|\n#### x\n---\n![a](b)\n```",
+        "- ```py\n  ![a](b)\n  ```",
         "`![a](b)` stays",
         "2 * 3 * 4 | 5",
         "",
@@ -57,6 +58,7 @@ def test_what_discord_shows_is_left_as_it_is(text: str) -> None:
         ("![](https://x.org/c_(1).png 'title')", "https://x.org/c_(1).png"),
         ("[![build](https://x.org/b.svg)](https://x.org)", "[build](https://x.org)"),
         ("~~~py\nx = 1\n~~~", "```py\nx = 1\n```"),
+        ("- ~~~py\n  x = 1\n  ~~~\n![](b)", "- ```py\n  x = 1\n  ```\nb"),
     ],
 )
 def test_what_discord_lacks_is_put_into_what_it_has(text: str, rendered: str) -> None:

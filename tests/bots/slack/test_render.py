@@ -167,3 +167,8 @@ def test_nasty_text_is_rendered_in_no_time(piece: str) -> None:
     began = time.process_time()
     render_mrkdwn(piece * (12_000 // len(piece)))
     assert time.process_time() - began < 1
+
+
+def test_a_fence_that_a_list_item_begins_with_ends_where_it_ends() -> None:
+    rendered = render_mrkdwn("- ```py\n  x = 1\n  ```\nand **bold**")
+    assert rendered == "```\n  x = 1\n```\nand *bold*"
