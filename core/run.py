@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.context import fit_answer, fit_messages
 from core.conversation import Turn, TurnState, Usage
-from core.errors import DeliveryError, EmptyAnswerError, SkeinError, render_for_people
+from core.errors import (
+    DeliveryError,
+    EmptyAnswerError,
+    SkeinError,
+    StoreError,
+    render_for_people,
+)
+from core.fences import close_fence
 from core.providers.base import ModelRef, Models, Request
 from core.sink import ReplySink
 from core.store.base import Store
@@ -36,8 +43,16 @@ class TurnOptions:
     """A question older than this is not answered by surprise after a restart."""
 
 
+class _StoppedError(Exception):
+    """The turn was ended from outside: nobody waits for its answer any more."""
+
+
 class Run:
-    """Takes one started turn to its end. A failure is told in the thread and kept in the journal."""
+    """Takes one started turn to its end. A failure is told in the thread and kept in the journal.
+
+    Where the store fails after the answer is safe in it, StoreError goes up: the turn is then
+    taken up again, and delivers what is stored.
+    """
 
     def __init__(
         self,
@@ -49,37 +64,40 @@ class Run:
         now: Callable[[], datetime],
     ) -> None:
         self.turn = turn
-        self.is_asking = False
-        """Whether the model is being asked: until then, and after, a stop has nothing to end."""
-        self.was_stopped = False
         self._sink = sink
         self._store = store
         self._models = models
         self._options = options
         self._now = now
         self._shown = ""
+        self._was_stopped = False
+        self._asking: asyncio.Task[tuple[ModelRef, str, Usage]] | None = None
 
     async def run(self) -> None:
         """Answer, deliver, and say so in the journal."""
         await self._sink.start()
         try:
             text = await self._find_text()
-            if text is not None:
-                await self._sink.finish(text)
-                await self._store.finish(self.turn.id)
-        except DeliveryError as error:
-            log.warning("%s: the reply could not be delivered: %s", self._name, error)
-            await self._store.fail(self.turn.id, f"not delivered: {error}")
+        except _StoppedError:
+            await self._fail(STOPPED, "stopped")
         except SkeinError as error:
             log.warning("%s: no answer: %s", self._name, error)
             await self._fail(render_for_people(error), str(error))
         except Exception as error:
             log.exception("%s: no answer", self._name)
             await self._fail(render_for_people(error), f"{type(error).__name__}: {error}")
+        else:
+            if text is not None:
+                await self._deliver(text)
 
-    async def close_stopped(self) -> None:
-        """Close what a stopped run has shown so far with a word."""
-        await self._fail(STOPPED, "stopped")
+    def stop(self) -> None:
+        """Ask the model no further. What is shown so far is closed with a word.
+
+        An answer that is whole already is delivered all the same.
+        """
+        self._was_stopped = True
+        if self._asking is not None:
+            self._asking.cancel()
 
     @property
     def _name(self) -> str:
@@ -92,17 +110,35 @@ class Run:
         if self._is_given_up():
             await self._fail(INTERRUPTED, f"interrupted; attempt {self.turn.attempts}")
             return None
-        ref, text, usage = await self._ask()
-        saved = await self._store.save_reply(self.turn.id, text, str(ref), usage)
-        return text if saved else None
+        ref, text, usage = await self._ask_stoppably()
+        if not await self._store.save_reply(self.turn.id, text, str(ref), usage):
+            raise _StoppedError
+        return text
 
     def _is_given_up(self) -> bool:
         """Tell whether an answer would come too late, or a crash ended this turn once too often."""
         is_late = self._now() - self.turn.received_at > self._options.max_age
         return self.turn.attempts > self._options.max_attempts or is_late
 
+    async def _ask_stoppably(self) -> tuple[ModelRef, str, Usage]:
+        """Ask in a task of its own: a stop ends that alone, any other cancellation the turn."""
+        if self._was_stopped:
+            raise _StoppedError
+        self._asking = asyncio.create_task(self._ask())
+        try:
+            return await self._asking
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if not self._was_stopped or (this and this.cancelling()):
+                raise
+            raise _StoppedError from None
+        finally:
+            self._asking = None
+
     async def _ask(self) -> tuple[ModelRef, str, Usage]:
         conversation = await self._store.load(self.turn.key)
+        if not conversation.messages or conversation.messages[-1].role != "user":
+            raise _StoppedError  # the question was taken out of the conversation meanwhile
         ref = self._models.get_model(conversation.model)
         system = conversation.system_prompt or self._options.system_prompt
         window = min(ref.window_tokens, self._options.max_context_tokens or ref.window_tokens)
@@ -114,27 +150,47 @@ class Run:
             max_new_tokens=answer_tokens,
             temperature=self._options.temperature,
         )
-        self.is_asking = True
-        try:
-            return ref, *await self._stream(ref, request)
-        finally:
-            self.is_asking = False
+        return ref, *await self._stream(ref, request)
 
     async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, Usage]:
         usage, reason = Usage(), None
         async with self._models.stream(ref, request) as chunks:
             async for chunk in chunks:
                 usage, reason = chunk.usage or usage, chunk.finish_reason or reason
-                if chunk.text:
-                    self._shown += chunk.text
-                    self._sink.update(self._shown)
-        text = self._shown.strip()
+                self._show(chunk.text)
+        text = self._shown.rstrip()
         if not text:
             raise EmptyAnswerError(str(ref), "the answer has no text")
-        return text + LENGTH_NOTE if reason == "length" else text, usage
+        return close_fence(text) + LENGTH_NOTE if reason == "length" else text, usage
+
+    def _show(self, text: str) -> None:
+        """Show more of the answer. What is shown must begin as the whole answer will."""
+        self._shown += text if self._shown else text.lstrip()
+        if text and self._shown:
+            self._sink.update(self._shown)
+
+    async def _deliver(self, text: str) -> None:
+        try:
+            await self._sink.finish(text)
+        except StoreError:
+            raise
+        except DeliveryError as error:
+            log.warning("%s: the reply could not be delivered: %s", self._name, error)
+            await self._store.fail(self.turn.id, f"not delivered: {error}")
+        except Exception as error:
+            log.exception("%s: the reply could not be delivered", self._name)
+            await self._fail(render_for_people(error), f"not delivered: {error!r}")
+        else:
+            await self._store.finish(self.turn.id)
 
     async def _fail(self, notice: str, reason: str) -> None:
         """Tell the person first: a crash in between asks again and takes over the notice."""
-        with suppress(DeliveryError):
+        try:
             await self._sink.fail(notice, self._shown)
+        except StoreError:
+            raise
+        except DeliveryError as error:
+            log.warning("%s: the notice could not be delivered: %s", self._name, error)
+        except Exception:
+            log.exception("%s: the notice could not be delivered", self._name)
         await self._store.fail(self.turn.id, reason)

@@ -76,7 +76,7 @@ class Turns:
         Raises StoreError; the message must then not be acknowledged.
         """
         recorded = await self._store.record(incoming)
-        if recorded.is_new:
+        if not recorded.turn.state.is_final:  # one seen before may have lost its caller before this
             self._wake(recorded.turn.conversation_id)
         return recorded.is_new
 
@@ -103,9 +103,8 @@ class Turns:
         """
         ids = set(turn_ids)
         for lane in self._lanes.values():
-            if lane.run and lane.run.turn.id in ids and lane.run.is_asking and lane.task:
-                lane.run.was_stopped = True
-                lane.task.cancel()
+            if lane.run and lane.run.turn.id in ids:
+                lane.run.stop()
 
     async def drain(self, grace: timedelta) -> None:
         """Begin no further turn, and give those that run so long to end.
@@ -151,7 +150,7 @@ class Turns:
                 try:
                     turn = await self._next_turn(conversation_id, lane)
                     if turn is not None:
-                        await self._run_stoppable(turn, lane)
+                        await self._run_turn(turn, lane)
                     elif not lane.was_woken:
                         return
                     back_off = FIRST_BACK_OFF
@@ -179,22 +178,21 @@ class Turns:
                 return turn
         return await self._store.start_next(conversation_id)
 
-    async def _run_stoppable(self, turn: Turn, lane: _Lane) -> None:
-        """Run a turn. A `stop` of it ends the turn alone, any other cancellation ends the lane."""
+    async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
+        """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
 
         async def record(reply: ReplyMessage) -> None:
             await self._store.add_reply_message(turn.id, reply)
 
-        sink = self._open_sinks[turn.key.platform](turn, record)
+        try:
+            sink = self._open_sinks[turn.key.platform](turn, record)
+        except Exception as error:
+            log.exception("turn %d (%s): there is no way to reply", turn.id, turn.key)
+            await self._store.fail(turn.id, f"no way to reply: {error!r}")
+            return
         lane.run = Run(turn, sink, self._store, self._models, self._options, self._now)
         try:
             await lane.run.run()
-        except asyncio.CancelledError:
-            if not lane.run.was_stopped:
-                raise
-            if task := asyncio.current_task():
-                task.uncancel()
-            await lane.run.close_stopped()
         finally:
             lane.run = None
             await sink.aclose()

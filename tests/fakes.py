@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,10 @@ def make_incoming(
     return Incoming(key, f"{thread}-{number}", author, text, START + timedelta(seconds=number))
 
 
+async def _nothing() -> None:
+    """Do nothing."""
+
+
 class FakeModels:
     """One model, `fake/model`, which answers by a function of the request.
 
@@ -38,6 +42,7 @@ class FakeModels:
         self.finish_reason: FinishReason = "stop"
         self.most_at_once = 0
         self._at_once = 0
+        self.on_answered: Callable[[], Awaitable[object]] = _nothing
         self._gate = asyncio.Event()
         self._gate.set()
         self._asked = asyncio.Event()
@@ -89,6 +94,7 @@ class FakeModels:
             await asyncio.sleep(0)
             async with asyncio.timeout(10):
                 await self._gate.wait()
+        await self.on_answered()
         yield Chunk(finish_reason=self.finish_reason, usage=Usage(10, 5))
 
 
@@ -103,12 +109,17 @@ class Shown:
 
 
 class RecordingSinks:
-    """Opens sinks that remember. `refuse` makes the next deliveries fail."""
+    """Opens sinks that remember. `refuse` makes the next deliveries fail.
+
+    `on_start` and `on_fail` run where a platform would be called.
+    """
 
     def __init__(self) -> None:
         self.shown: list[Shown] = []
         self.refuse: str = ""
         self.refusals = 0
+        self.on_start: Callable[[], Awaitable[object]] = _nothing
+        self.on_fail: Callable[[], Awaitable[object]] = _nothing
         self.changed = asyncio.Event()
 
     def open_sink(self, turn: Turn, record: RecordReply) -> RecordingSink:
@@ -149,7 +160,8 @@ class RecordingSink:
         self._record = record
 
     async def start(self) -> None:
-        """Do nothing."""
+        """Begin."""
+        await self._sinks.on_start()
 
     def update(self, text: str) -> None:
         """Remember."""
@@ -168,6 +180,7 @@ class RecordingSink:
 
     async def fail(self, notice: str, text: str = "") -> None:
         """Remember."""
+        await self._sinks.on_fail()
         self._shown.text, self._shown.notice = text, notice
         self._sinks.changed.set()
 

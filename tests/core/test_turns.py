@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from core.conversation import Author, ReplyMessage, ThreadKey, TurnState, Usage
+from core import turns
+from core.conversation import Author, ReplyMessage, ThreadKey, Turn, TurnState, Usage
 from core.errors import AuthError, StoreError
-from core.run import INTERRUPTED, STOPPED, TurnOptions
+from core.run import INTERRUPTED, LENGTH_NOTE, STOPPED, TurnOptions
+from core.sink import RecordReply, ReplySink
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
-from core.threads import Threads
+from core.threads import END_OF_TIME, Threads
 from core.turns import Turns
 from tests.fakes import FakeModels, RecordingSinks, make_incoming
 
@@ -68,6 +70,14 @@ async def test_a_redelivered_message_is_answered_once(core: Core):
     await core.sinks.wait_for(1)
     assert not await core.turns.submit(make_incoming("Hello"))
     assert len(core.models.requests) == 1
+
+
+async def test_a_message_recorded_by_a_call_that_was_cut_off_is_answered_when_it_comes_again(
+    core: Core,
+):
+    await core.store.record(make_incoming("Hello"))
+    assert not await core.turns.submit(make_incoming("Hello"))
+    await core.sinks.wait_for(1)
 
 
 async def test_the_thread_is_remembered_and_no_other_is_seen(core: Core):
@@ -172,6 +182,53 @@ async def test_an_undeliverable_reply_ends_failed_and_the_next_turn_runs(core: C
     assert "channel_not_found" in (turn.error or "")
 
 
+async def test_a_turn_for_which_no_sink_opens_does_not_hold_up_the_next(core: Core):
+    def open_sink(turn: Turn, record: RecordReply) -> ReplySink:
+        if turn.text == "poison":
+            raise ValueError("no such channel")
+        return core.sinks.open_sink(turn, record)
+
+    core.turns.attach("test", open_sink)
+    await core.turns.submit(make_incoming("poison"))
+    await core.turns.submit(make_incoming("cure", number=1))
+    [shown] = await core.sinks.wait_for(1)
+    assert shown.text == "Answer to cure"
+
+
+async def test_what_is_shown_always_begins_as_the_whole_answer_does(core: Core):
+    core.models.answer = lambda request: "\n\n \nan answer \n"
+    await core.turns.submit(make_incoming("hi"))
+    [shown] = await core.sinks.wait_for(1)
+    assert shown.text == "an answer"
+    assert all(
+        update.strip() and shown.text.startswith(update.rstrip()) for update in shown.updates
+    )
+
+
+async def test_an_answer_cut_inside_code_says_so_below_the_code(core: Core):
+    core.models.answer = lambda request: "```py\nx = 1"
+    core.models.finish_reason = "length"
+    await core.turns.submit(make_incoming("code"))
+    [shown] = await core.sinks.wait_for(1)
+    assert shown.text == f"```py\nx = 1\n```{LENGTH_NOTE}"
+
+
+async def test_a_store_that_fails_behind_a_delivered_reply_asks_for_no_second_question(
+    core: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(turns, "FIRST_BACK_OFF", timedelta())
+    with closing(sqlite3.connect(tmp_path / "skein.db")) as vandal:
+        vandal.execute(
+            "CREATE TRIGGER full_disk BEFORE UPDATE ON turns WHEN new.state = 'done' "
+            "AND new.attempts = 1 BEGIN SELECT RAISE(ABORT, 'no space'); END"
+        )
+    await core.turns.submit(make_incoming("hi"))
+    shown = await core.sinks.wait_for(2)
+    assert [(each.text, each.notice) for each in shown] == [("Answer to hi", "")] * 2
+    assert len(core.models.requests) == 1
+    assert await core.settled(shown[0].turn.id) is TurnState.DONE
+
+
 async def test_speakers_are_named_once_there_are_two(core: Core):
     await core.turns.submit(make_incoming("hi"))
     await core.sinks.wait_for(1)
@@ -195,6 +252,45 @@ async def test_clear_ends_the_running_turn_and_those_that_wait(core: Core):
     await core.sinks.wait_for(2)
     assert [message.text for message in core.models.requests[-1].messages] == ["afresh"]
     assert len(core.models.requests) == 2
+
+
+async def test_a_clear_before_the_model_is_asked_asks_nothing(core: Core):
+    key = make_incoming("").key
+    core.sinks.on_start = lambda: core.threads.clear(key)
+    await core.turns.submit(make_incoming("never mind"))
+    [shown] = await core.sinks.wait_for(1)
+    assert (shown.text, shown.notice) == ("", STOPPED)
+    assert core.models.requests == []
+    assert await core.settled(shown.turn.id) is TurnState.CANCELLED
+
+
+async def test_a_clear_elsewhere_before_the_model_is_asked_asks_nothing(core: Core):
+    """Another process cleared: only the store tells."""
+    key = make_incoming("").key
+    core.sinks.on_start = lambda: core.store.clear(key, END_OF_TIME)
+    await core.turns.submit(make_incoming("never mind"))
+    [shown] = await core.sinks.wait_for(1)
+    assert shown.notice == STOPPED
+    assert core.models.requests == []
+
+
+async def test_a_clear_before_the_answer_is_stored_closes_what_was_shown(core: Core):
+    key = make_incoming("").key
+    core.models.on_answered = lambda: core.store.clear(key, END_OF_TIME)
+    await core.turns.submit(make_incoming("too late"))
+    [shown] = await core.sinks.wait_for(1)
+    assert (shown.text, shown.notice) == ("Answer to too late", STOPPED)
+    assert await core.settled(shown.turn.id) is TurnState.CANCELLED
+
+
+async def test_a_halt_is_not_lost_in_a_stop(core: Core):
+    core.models.hold()
+    core.sinks.on_fail = asyncio.Event().wait  # a platform that takes for ever
+    await core.turns.submit(make_incoming("stop, and halt"))
+    shown = await core.sinks.wait_for_update()
+    core.turns.stop([shown.turn.id])
+    async with asyncio.timeout(5):
+        await core.turns.halt()
 
 
 async def test_a_clear_of_the_past_leaves_what_came_later(core: Core):
