@@ -15,6 +15,7 @@ PLATFORM = "discord"
 DIRECT = "@me"
 """The workspace of direct messages: they belong to no server."""
 
+_CODE = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
 _MARKUP = re.compile(
     r"<@!?(?P<user>\d+)>|<@&(?P<role>\d+)>|<#(?P<channel>\d+)>"
     r"|<a?:(?P<emoji>\w+):\d+>|<(?P<command>/[^:<>\n]+):\d+>"
@@ -55,10 +56,11 @@ class Heard:
     manner: Manner
 
 
-def is_from_person(message: discord.Message) -> bool:
-    """Tell whether a person wrote a message: no bot, no webhook, no note of Discord's own."""
+def is_from_person(message: discord.Message, bot: discord.abc.User) -> bool:
+    """Tell whether a person wrote a message: no bot, least of all this one, and no note of Discord's own."""
     is_talk = message.type in (discord.MessageType.default, discord.MessageType.reply)
-    return is_talk and not message.author.bot and message.webhook_id is None
+    is_bot = message.author.bot or message.author.id == bot.id or message.webhook_id is not None
+    return is_talk and not is_bot
 
 
 def parse_open_channels(names: Collection[str]) -> frozenset[str]:
@@ -107,8 +109,13 @@ def _parse_manner(
 
 
 def _mentions(message: discord.Message, bot: discord.abc.User) -> bool:
-    """A reply counts as a mention if its writer left the ping on: Discord lists it among the mentions."""
+    """A reply counts as a mention if its writer left the ping on: Discord lists it among the mentions.
+
+    Where a server lists none, the text tells: outside of code it mentions whom it names.
+    """
     if any(user.id == bot.id for user in message.mentions):
+        return True
+    if re.search(rf"<@!?{bot.id}>", _CODE.sub("", message.content)):
         return True
     role = _role_of_bot(message)
     return role is not None and role in message.role_mentions

@@ -107,7 +107,7 @@ class DiscordFrontend:
 
     async def on_message(self, message: discord.Message) -> None:
         """Hand on what is meant for the bot."""
-        if not is_from_person(message):
+        if not is_from_person(message, self._bot):
             return
         with self._owned():
             channel = await self._find_channel(message)

@@ -148,6 +148,9 @@ async def test_a_direct_message_belongs_to_no_server(world: World) -> None:
         ({"content": "hi"}, Manner.ASIDE),
         ({"content": "hi", "channel": THREAD}, Manner.FOLLOW_UP),
         ({"content": "<@50> hi", "mentions": (BOT,)}, Manner.ADDRESSED),
+        ({"content": "<@50> hi"}, Manner.ADDRESSED),
+        ({"content": "so, <@!50>?"}, Manner.ADDRESSED),
+        ({"content": "write `<@50>` or ```\n<@50>\n```"}, Manner.ASIDE),
         ({"content": "a reply", "mentions": (BOT,), "type": 19}, Manner.ADDRESSED),
         ({"content": "a reply without a ping", "type": 19}, Manner.ASIDE),
         ({"content": "<@&70> hi", "mention_roles": ["70"]}, Manner.ADDRESSED),
@@ -196,6 +199,7 @@ async def test_the_text_is_what_people_see(world: World, content: str, text: str
         ({"type": 19}, True),
         ({"author": BOT}, False),
         ({"author": {**ADA, "bot": True}}, False),
+        ({"author": {**ADA, "id": BOT["id"]}}, False),
         ({"webhook_id": "90"}, False),
         ({"type": 6}, False),
         ({"type": 7}, False),
@@ -204,7 +208,7 @@ async def test_the_text_is_what_people_see(world: World, content: str, text: str
     ],
 )
 async def test_only_people_are_heard(world: World, fields: dict[str, Any], is_person: bool) -> None:
-    assert is_from_person(world.message("hi", **fields)) is is_person
+    assert is_from_person(world.message("hi", **fields), world.bot) is is_person
 
 
 async def test_a_place_that_is_known_by_its_id_alone_is_a_channel(world: World) -> None:
