@@ -1,0 +1,124 @@
+"""Kills `skein run` again and again while people keep asking, and counts what became of each question."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from bots.playground.discord import SimulatedDiscord, serve_discord
+from bots.playground.slack import SimulatedSlack, Timing, serve_slack
+from tests.core.providers.scripted_server import ScriptedModelServer
+from tests.faults.talk import Crowd, DiscordCrowd, SlackCrowd, Talk, answer_slowly
+from tests.processes import SKEIN, Program, clean_environment, run_program
+
+PLACES = 6
+UNDER_WAY = 4
+START_SECONDS = 30.0
+SETTLE_SECONDS = 90.0
+LONGEST_LIFE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run of kills came to."""
+
+    seed: int
+    kills: int
+    outcomes: Mapping[int, str]
+    logs: str
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many questions ended how."""
+        return Counter(self.outcomes.values())
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
+        bad = {n: how for n, how in self.outcomes.items() if how != "answered"}
+        return f"seed {self.seed}: {self.kills} kills, {len(self.outcomes)} questions: {counts} {bad or ''}"
+
+
+class Killer:
+    """One platform, one database, one seed."""
+
+    def __init__(self, platform: str, folder: Path, seed: int, database_url: str = "") -> None:
+        self.platform = platform
+        self.seed = seed
+        self._folder = folder
+        self._database_url = database_url or f"sqlite:///{folder / 'skein.db'}"
+        self._chance = random.Random(seed)
+        self._logs: list[str] = []
+
+    async def run(self, kills: int) -> Report:
+        """Kill so many times, then let it settle, and count."""
+        async with AsyncExitStack() as stack:
+            model = await stack.enter_async_context(
+                ScriptedModelServer(lambda payload: answer_slowly(payload, self._chance))
+            )
+            crowd, settings = await self._open_platform(stack)
+            settings |= {
+                "OPENAI_BASE_URL": model.openai_url,
+                "DATABASE_URL": self._database_url,
+                "MAX_ATTEMPTS": "10",
+                "MAX_REQUESTS_PER_MINUTE": "100000",
+                "SHUTDOWN_SECONDS": "10",
+            }
+            environment = clean_environment(**settings)
+            talk = Talk(crowd, PLACES, self._chance)
+            for _ in range(kills):
+                await self._live_and_die(environment, talk)
+            async with self._skein(environment):
+                await talk.wait_until_answered(SETTLE_SECONDS)
+            return Report(self.seed, kills, talk.outcomes(), "\n".join(self._logs))
+
+    async def _live_and_die(self, environment: Mapping[str, str], talk: Talk) -> None:
+        async with self._skein(environment) as program:
+            asking = asyncio.create_task(self._keep_asking(talk))
+            try:
+                await asyncio.sleep(self._chance.uniform(0.0, LONGEST_LIFE_SECONDS))
+            finally:
+                asking.cancel()
+                await asyncio.wait({asking})
+            program.kill()
+            await program.wait()
+
+    async def _keep_asking(self, talk: Talk) -> None:
+        """Keep at least so many questions open, and let some time pass between two."""
+        while True:
+            if talk.open_count() < UNDER_WAY + 2:
+                await talk.ask()
+            await asyncio.sleep(self._chance.uniform(0.01, 0.1))
+
+    @asynccontextmanager
+    async def _skein(self, environment: Mapping[str, str]) -> AsyncIterator[Program]:
+        async with run_program(
+            (*SKEIN, "run"), cwd=self._folder, environment=environment
+        ) as program:
+            await program.wait_for_line("connected as", START_SECONDS)
+            try:
+                yield program
+            finally:
+                self._logs.append(program.output)
+
+    async def _open_platform(self, stack: AsyncExitStack) -> tuple[Crowd, dict[str, str]]:
+        if self.platform == "slack":
+            timing = Timing(retries=(timedelta(0), timedelta(seconds=2), timedelta(seconds=10)))
+            slack = await stack.enter_async_context(
+                serve_slack(SimulatedSlack(rate_scale=None, timing=timing))
+            )
+            return SlackCrowd(slack), {
+                "SLACK_API_URL": slack.api_url,
+                "SLACK_BOT_TOKEN": slack.bot_token,
+                "SLACK_APP_TOKEN": slack.app_token,
+            }
+        discord = await stack.enter_async_context(serve_discord(SimulatedDiscord(rate_limits=0)))
+        return DiscordCrowd(discord), {
+            "DISCORD_API_URL": discord.api_url,
+            "DISCORD_BOT_TOKEN": discord.bot_token,
+        }
