@@ -8,14 +8,14 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from bots.cli import chat, demo, run
+from bots.cli import chat, copy, demo, migrate, run
 from core.errors import SettingsError, SkeinError, TokenRefusedError, UnknownModelError
 
 EXIT_FAILURE = 1
 EXIT_MISCONFIGURED = 2
 EXIT_INTERRUPTED = 130
 
-COMMANDS = (run, chat, demo)
+COMMANDS = (run, chat, demo, migrate, copy)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,8 +5,8 @@ Concrete backends are named here alone. A new kind of provider or store is one m
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,8 +25,9 @@ from core.run import TurnOptions
 from core.scheduler import open_scheduler
 from core.settings import Settings
 from core.store.base import Store
-from core.store.files import lock_runner
-from core.store.sqlite import open_sqlite
+from core.store.migrate import Migrator
+from core.store.sql import SqlStore
+from core.store.sqlite import lock_sqlite, open_sqlite, open_sqlite_migrator
 from core.threads import Threads
 from core.turns import Turns
 
@@ -51,10 +52,10 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
     """
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(open_models(settings))
-        check_store_kind(settings.database_url)
+        backend = find_backend(settings.database_url)
         if is_runner:
-            stack.enter_context(lock_runner(settings.database_url))
-        store = await stack.enter_async_context(open_sqlite(settings.database_url))
+            await stack.enter_async_context(backend.lock_runner(settings.database_url))
+        store = await stack.enter_async_context(backend.open_store(settings.database_url))
         turns = await stack.enter_async_context(Turns(store, models, turn_options(settings)))
         if is_runner:
             await stack.enter_async_context(open_scheduler(store, settings.retention))
@@ -100,15 +101,33 @@ def build_provider(
             return DemoProvider(name)
 
 
-def check_store_kind(url: str) -> None:
-    """Refuse a database that no store serves. Raises SettingsError."""
-    scheme = url.partition(":")[0]
-    if scheme != "sqlite":
-        raise SettingsError(
-            "DATABASE_URL",
-            f"no store serves {scheme!r}",
-            "Use an SQLite file, for instance sqlite:///skein.db.",
-        )
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A kind of database: each function takes DATABASE_URL. All raise SettingsError and StoreError."""
+
+    open_store: Callable[[str], AbstractAsyncContextManager[SqlStore]]
+    open_migrator: Callable[[str], AbstractAsyncContextManager[Migrator]]
+    lock_runner: Callable[[str], AbstractAsyncContextManager[None]]
+
+
+def find_backend(url: str, variable: str = "DATABASE_URL") -> Backend:
+    """Give the kind of database that serves an address. Raises SettingsError when none does."""
+    match url.partition(":")[0]:
+        case "sqlite":
+            return Backend(open_sqlite, open_sqlite_migrator, lock_sqlite)
+        case "postgresql" | "postgres":
+            # Imported only where it is used: asyncpg takes a tenth of a second.
+            from core.store.postgres import open_postgres, open_postgres_migrator
+            from core.store.runner import lock_postgres
+
+            return Backend(open_postgres, open_postgres_migrator, lock_postgres)
+        case _:
+            raise SettingsError(
+                variable,
+                "no store serves this kind of address",
+                "Use an SQLite file, for instance sqlite:///skein.db, or a PostgreSQL database, "
+                "for instance postgresql://user:password@host/database.",
+            )
 
 
 def turn_options(settings: Settings) -> TurnOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    database_url: str = "sqlite:///skein.db"
+    database_url: str = Field(default="sqlite:///skein.db", repr=False)
 
     model: str | None = None
     models: Names = ()
@@ -103,7 +104,17 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret value that is set, for keeping them out of the log."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return (*secrets, *_find_passwords(self.database_url))
+
+
+def _find_passwords(url: str) -> tuple[str, ...]:
+    """Give the password of an address as it stands there and as it is meant, if there is one."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return (url,)
+    return (password, unquote(password)) if password else ()
 
 
 class _GivenSettings(Settings):

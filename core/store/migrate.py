@@ -7,18 +7,17 @@ that meets such a database refuses it; one that is new enough uses it, even when
 from __future__ import annotations
 
 import re
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-
-import aiosqlite
+from typing import Protocol
 
 from core.errors import NewerDatabaseError, StoreError
 from core.store.database import Queries
-from core.store.rows import render_time
+from core.store.rows import Row
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _NEEDS = re.compile(r"-- needs (\d+(?:\.\d+)*)\n")
@@ -43,10 +42,43 @@ class Migration:
             raise ValueError(f"{path.name} must begin with a line `-- needs <version>`")
         return cls(int(number), name, needs[1], script)
 
+    def __str__(self) -> str:
+        return f"{self.number:04} {self.name}"
 
-def load_migrations(folder: Path = _MIGRATIONS) -> list[Migration]:
-    """Read all migrations, in the order of their numbers."""
-    return sorted(map(Migration.read, folder.glob("*.sql")), key=lambda migration: migration.number)
+
+class Migrator(Protocol):
+    """A database that can be migrated."""
+
+    @property
+    def name(self) -> str:
+        """What people call the database."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """The folder of its migrations."""
+        ...
+
+    async def load(self, name: str, /) -> list[Row]:
+        """Run a named query that takes no values. Raises StoreError."""
+        ...
+
+    def alone(self) -> AbstractAsyncContextManager[Queries]:
+        """Begin a transaction beside which no other migration runs; an error undoes it.
+
+        Raises StoreError, also in place of the database's own errors in its body.
+        """
+        ...
+
+    async def run(self, script: str) -> None:
+        """Run the statements of a migration."""
+        ...
+
+
+def load_migrations(backend: str) -> list[Migration]:
+    """Read all migrations of a backend, in the order of their numbers."""
+    files = (_MIGRATIONS / backend).glob("*.sql")
+    return sorted(map(Migration.read, files), key=lambda migration: migration.number)
 
 
 def get_program_version() -> str:
@@ -55,33 +87,35 @@ def get_program_version() -> str:
 
 
 async def migrate(
-    connection: aiosqlite.Connection,
-    queries: Queries,
-    database: str,
-    program: str,
-    migrations: Sequence[Migration],
-) -> None:
-    """Apply what is missing, each migration in a transaction of its own.
+    migrator: Migrator, program: str, migrations: Sequence[Migration]
+) -> list[Migration]:
+    """Apply what is missing, each migration in a transaction of its own, and give what was applied.
 
-    Several processes may do this at once on a new file. Raises NewerDatabaseError when the database
-    needs a newer program, StoreError when it belongs to another one.
+    Several processes may do this at once on a new database. Raises NewerDatabaseError when the
+    database needs a newer program, StoreError when it belongs to another one.
     """
-    applied = await _load_applied(queries, database)
-    _check_version(applied, database, program)
-    for migration in migrations:
-        if migration.number not in applied:
-            await _apply(connection, queries, database, migration)
+    pending = await find_pending(migrator, program, migrations)
+    return [migration for migration in pending if await _apply(migrator, migration)]
 
 
-async def _load_applied(queries: Queries, database: str) -> Mapping[int, str]:
-    tables = {row["name"] for row in await queries.load("list_tables")}
+async def find_pending(
+    migrator: Migrator, program: str, migrations: Sequence[Migration]
+) -> list[Migration]:
+    """Say which migrations are missing. Raises as `migrate` does."""
+    applied = await _load_applied(migrator)
+    _check_version(applied, migrator.name, program)
+    return [migration for migration in migrations if migration.number not in applied]
+
+
+async def _load_applied(migrator: Migrator) -> Mapping[int, str]:
+    tables = {row["name"] for row in await migrator.load("list_tables")}
     if not tables:
         return {}
     if "skein_migrations" not in tables:
         raise StoreError(
-            f"{database} is a database of another program. Point DATABASE_URL at another file."
+            f"{migrator.name} is a database of another program. Point DATABASE_URL at another one."
         )
-    return {row["number"]: row["needs"] for row in await queries.load("load_migrations")}
+    return {row["number"]: row["needs"] for row in await migrator.load("load_migrations")}
 
 
 def _check_version(applied: Mapping[int, str], database: str, program: str) -> None:
@@ -90,38 +124,20 @@ def _check_version(applied: Mapping[int, str], database: str, program: str) -> N
         raise NewerDatabaseError(database, needs)
 
 
-async def _apply(
-    connection: aiosqlite.Connection, queries: Queries, database: str, migration: Migration
-) -> None:
-    try:
-        await connection.execute_fetchall("BEGIN IMMEDIATE")
-        # Another process may have applied it while this one waited for the lock.
-        if migration.number not in await _load_applied(queries, database):
-            for statement in split_statements(migration.script):
-                await connection.execute_fetchall(statement)
-            await queries.get(
-                "record_migration",
-                number=migration.number,
-                name=migration.name,
-                needs=migration.needs,
-                now=render_time(datetime.now(UTC)),
-            )
-        await connection.commit()
-    except BaseException:
-        await connection.rollback()
-        raise
-
-
-def split_statements(script: str) -> Iterator[str]:
-    """Split a script into statements: sqlite3's own `executescript` commits before it begins."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-    if statement.strip():
-        yield statement
+async def _apply(migrator: Migrator, migration: Migration) -> bool:
+    async with migrator.alone() as queries:
+        # Another process may have applied it while this one waited to be alone.
+        if migration.number in await _load_applied(migrator):
+            return False
+        await migrator.run(migration.script)
+        await queries.get(
+            "record_migration",
+            number=migration.number,
+            name=migration.name,
+            needs=migration.needs,
+            now=datetime.now(UTC),
+        )
+        return True
 
 
 def parse_release(text: str) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Between the values of the core and the rows of a database; every SQL backend uses these.
 
-In a row a time is a whole number of microseconds since 1970 in UTC.
+A time goes into a query as an aware datetime. It comes out as one, or as whole microseconds since
+1970 in UTC where the database has no type for times.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from core.conversation import (
 )
 from core.store.base import ConversationInfo, StoredMessage
 
-Value = str | int | None
+Value = str | int | datetime | None
+"""What a query takes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,9 +43,9 @@ def render_time(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
-def parse_time(microseconds: int) -> datetime:
-    """Turn microseconds into an aware time."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+def parse_time(time: int | datetime) -> datetime:
+    """Read a time from a row as an aware one in UTC."""
+    return time if isinstance(time, datetime) else _EPOCH + timedelta(microseconds=time)
 
 
 def render_text(text: str) -> str:

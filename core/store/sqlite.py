@@ -1,326 +1,292 @@
-"""The store in a SQLite file: the embedded default. The SQL stands in queries/ and migrations/."""
+"""The store in a SQLite file: the embedded default.
+
+Readers never wait for a writer (WAL), so reads have a connection of their own: a long prune holds
+up no `load`. Writes take turns, and each is whole or not at all.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from types import CoroutineType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+import sqlite3
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+)
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import aiosqlite
+from aiosql.adapters.aiosqlite import AioSQLiteAdapter
 
-from core.conversation import (
-    Conversation,
-    Incoming,
-    ReplyMessage,
-    ThreadKey,
-    Turn,
-    TurnState,
-    Usage,
-)
-from core.store.base import ConversationInfo, Recorded, StoredMessage
-from core.store.database import Database, Queries, open_database
-from core.store.files import check_file, parse_sqlite_url
+from core.errors import StoreError
+from core.store.database import NamedQueries, Queries, Work, load_queries
+from core.store.files import check_file, lock_runner, parse_sqlite_url
 from core.store.migrate import get_program_version, load_migrations, migrate
-from core.store.rows import (
-    parse_conversation,
-    parse_info,
-    parse_stored_message,
-    parse_turns,
-    render_key,
-    render_message_key,
-    render_text,
-    render_time,
-)
+from core.store.rows import Row, Value, render_time
+from core.store.sql import SqlStore, utc_now
 
 T = TypeVar("T")
-P = ParamSpec("P")
 
+BUSY_TIMEOUT = timedelta(seconds=5)
+"""How long a statement waits for a write of another process."""
 
-def utc_now() -> datetime:
-    """Read the clock."""
-    return datetime.now(UTC)
+_OLDEST_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING came in 3.35
 
 
 @asynccontextmanager
 async def open_sqlite(
     url: str, *, now: Callable[[], datetime] = utc_now
-) -> AsyncGenerator[SqliteStore]:
+) -> AsyncGenerator[SqlStore]:
     """Open the store at `sqlite:///relative.db` or `sqlite:////absolute.db`, made if there is none.
 
     Raises SettingsError when the address or the place is wrong, NewerDatabaseError when the file
     needs a newer program, StoreError when it is no database of ours.
     """
+    migrations = await asyncio.to_thread(load_migrations, "sqlite")
+    program = await asyncio.to_thread(get_program_version)
+    async with open_sqlite_migrator(url) as migrator:
+        await migrate(migrator, program, migrations)
+        async with _open_database(migrator) as database:
+            yield SqlStore(database, now)
+
+
+@asynccontextmanager
+async def lock_sqlite(url: str) -> AsyncGenerator[None]:
+    """Be the only runner on a file. Raises StoreBusyError while another one is, SettingsError."""
+    with lock_runner(url):
+        yield
+
+
+@asynccontextmanager
+async def open_sqlite_migrator(url: str) -> AsyncGenerator[SqliteMigrator]:
+    """Open a file, made if there is none, without a change to its schema. Raises as `open_sqlite`.
+
+    The file and its `-wal` and `-shm` must lie on a local disk, as SQLite demands.
+    """
     path = parse_sqlite_url(url)
     await asyncio.to_thread(check_file, path)
-    migrations = await asyncio.to_thread(load_migrations)
-    program = await asyncio.to_thread(get_program_version)
-
-    async def prepare(connection: aiosqlite.Connection, queries: Queries) -> None:
-        await migrate(connection, queries, str(path), program, migrations)
-
-    async with open_database(path, prepare) as database:
-        yield SqliteStore(database, now)
-
-
-def _transaction(
-    method: Callable[Concatenate[SqliteStore, P], Awaitable[T]],
-) -> Callable[Concatenate[SqliteStore, P], CoroutineType[Any, Any, T]]:
-    """Run a method as one transaction, whole or not at all; see Database.write."""
-
-    @functools.wraps(method)
-    async def run(self: SqliteStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.database.write(functools.partial(method, self, *args, **kwargs))
-
-    return run
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
+    named = await asyncio.to_thread(load_queries, _Adapter, "sqlite")
+    async with AsyncExitStack() as stack:
+        with translate_errors(path):
+            # IMMEDIATE: the first statement that writes begins the transaction and takes the lock.
+            writer = await stack.enter_async_context(_connect(path, "IMMEDIATE"))
+            await _enter_wal(writer)
+            await _set(writer, synchronous="FULL", foreign_keys="ON")
+        yield SqliteMigrator(path, writer, named)
 
 
-class SqliteStore:
-    """The store over one SQLite file. `open_sqlite` makes one."""
+@asynccontextmanager
+async def _open_database(migrator: SqliteMigrator) -> AsyncGenerator[SqliteDatabase]:
+    with translate_errors(migrator.path):
+        reader = await _connect(migrator.path, None)
+        await _set(reader, query_only="ON")
+    database = SqliteDatabase(migrator.path, migrator.connection, reader, migrator.named)
+    try:
+        yield database
+    finally:
+        await database.aclose()
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
-        self.database = database
-        self._writable = database.writable
-        self._clock = now
 
-    def _now(self) -> int:
-        return render_time(self._clock())
+class _Adapter(AioSQLiteAdapter):
+    """Runs a query in one visit to aiosqlite's thread, where aiosql's own adapter takes three."""
 
-    async def record(self, incoming: Incoming) -> Recorded:
-        """Commit a message with its queued turn, or give the turn that it already has."""
-        # Platforms hand over most mentions twice: the second one is answered without a write.
-        known = await self._load_turn_of_message(incoming)
-        if not known:
-            turn = await self._record(incoming)
-            if turn is not None:
-                return Recorded(turn, is_new=True)
-            # Somebody else recorded it in between.
-            known = await self._load_turn_of_message(incoming)
-        return Recorded(known[0], is_new=False)
+    async def select(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, conn: Any, _query_name: str, sql: str, parameters: Any, record_class: Any = None
+    ) -> AsyncGenerator[Any, None]:
+        """Run a query and give its rows."""
+        for row in await conn.execute_fetchall(sql, _bind(parameters)):
+            yield row
 
-    @_transaction
-    async def _record(self, incoming: Incoming) -> Turn | None:
-        turn_id = await self._journal(incoming, TurnState.QUEUED)
-        if turn_id is None:
-            return None
-        await self._writable.get(
-            "add_question",
-            turn_id=turn_id,
-            text=render_text(incoming.text),
-        )
-        return await self._get_written(turn_id)
+    async def select_one(
+        self, conn: Any, _query_name: str, sql: str, parameters: Any, record_class: Any = None
+    ) -> Any:
+        """Run a query and give its first row, or None."""
+        return next(iter(await conn.execute_fetchall(sql, _bind(parameters))), None)
 
-    @_transaction
-    async def record_command(self, incoming: Incoming) -> bool:
-        """Commit that a message was a command, as a turn that is done."""
-        return await self._journal(incoming, TurnState.DONE) is not None
+    async def insert_update_delete_many(
+        self, conn: Any, _query_name: str, sql: str, parameters: Any
+    ) -> None:
+        """Run a statement once for each row."""
+        await conn.executemany(sql, [_bind(row) for row in parameters])
 
-    async def _journal(self, incoming: Incoming, state: TurnState) -> int | None:
-        """Insert a turn, with its conversation if need be. None if its message was there before."""
-        now = self._now()
-        conversation = await self._writable.get(
-            "touch_conversation", **render_key(incoming.key), now=now
-        )
-        turn = await self._writable.find(
-            "insert_turn",
-            conversation_id=conversation["id"],
-            **render_message_key(incoming),
-            author_id=incoming.author.id,
-            author_name=render_text(incoming.author.name),
-            state=state,
-            sent_at=render_time(incoming.sent_at),
-            received_at=now,
-            finished_at=now if state.is_final else None,
-        )
-        return None if turn is None else turn["id"]
 
-    async def _load_turn_of_message(self, incoming: Incoming) -> list[Turn]:
-        rows = await self.database.load("load_turn_of_message", **render_message_key(incoming))
-        return parse_turns(rows)
+def _bind(values: Mapping[str, Value]) -> dict[str, str | int | None]:
+    """Make values ready for SQLite, which has no type for times."""
+    return {
+        name: render_time(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
 
-    async def find_turn(self, turn_id: int) -> Turn | None:
-        """Read one turn."""
-        rows = await self.database.load("load_turn", turn_id=turn_id)
-        return next(iter(parse_turns(rows)), None)
 
-    @_transaction
-    async def start_next(self, conversation_id: int) -> Turn | None:
-        """Start the earliest queued turn, unless one is under way; its question takes its place."""
-        started = await self._writable.find(
-            "start_next", conversation_id=conversation_id, now=self._now()
-        )
-        if started is None:
-            return None
-        await self._writable.find("place_question", turn_id=started["id"])
-        return await self._get_written(started["id"])
+class SqliteTransaction(Queries):
+    """The named queries in the one transaction that may write: it has the file to itself."""
 
-    @_transaction
-    async def restart(self, turn_id: int) -> Turn | None:
-        """Count another attempt at a turn that is under way."""
-        restarted = await self._writable.find("restart", turn_id=turn_id)
-        return None if restarted is None else await self._get_written(turn_id)
+    async def lock_conversation(self, conversation_id: int) -> None:
+        """Do nothing: no other transaction writes."""
 
-    async def _get_written(self, turn_id: int) -> Turn:
-        rows = await self._writable.load("load_turn", turn_id=turn_id)
-        return parse_turns(rows)[0]
+    async def lock_conversation_of(self, turn_id: int) -> None:
+        """Do nothing: no other transaction writes."""
 
-    async def load(self, key: ThreadKey) -> Conversation:
-        """Read what the question that runs now sends. Raises KeyError."""
-        rows = await self.database.load("load_conversation", **render_key(key))
-        if not rows:
-            raise KeyError(str(key))
-        return parse_conversation(key, rows)
+    async def restart_ids(self) -> None:
+        """Do nothing: SQLite itself goes on from the greatest id."""
 
-    @_transaction
-    async def save_reply(self, turn_id: int, text: str, model: str, usage: Usage) -> bool:
-        """Move `running` to `delivering` with the answer."""
-        moved = await self._writable.find(
-            "deliver",
-            turn_id=turn_id,
-            model=model,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-        )
-        if moved is None:
-            return False
-        conversation_id, now = moved["conversation_id"], self._now()
-        await self._writable.find(
-            "add_answer",
-            conversation_id=conversation_id,
-            turn_id=turn_id,
-            text=render_text(text),
-            model=model,
-            tokens=usage.output_tokens,
-            now=now,
-        )
-        await self._writable.find(
-            "touch_conversation_by_id", conversation_id=conversation_id, now=now
-        )
-        return True
 
-    @_transaction
-    async def add_reply_message(self, turn_id: int, reply: ReplyMessage) -> None:
-        """Remember a message of the reply. Raises StoreError when there is no such turn."""
-        await self._writable.find(
-            "put_reply",
-            turn_id=turn_id,
-            part=reply.part,
-            message_id=reply.message_id,
-            kind=reply.kind,
-        )
+class SqliteDatabase:
+    """An open file: a connection that writes, and one that reads. It closes both."""
 
-    @_transaction
-    async def finish(self, turn_id: int) -> bool:
-        """Move `delivering` to `done`."""
-        return await self._writable.find("finish", turn_id=turn_id, now=self._now()) is not None
-
-    @_transaction
-    async def fail(self, turn_id: int, reason: str) -> bool:
-        """Fail a turn; without an answer its question is not sent again."""
-        return await self._end("fail", turn_id, reason, mark="mark_unanswered")
-
-    @_transaction
-    async def cancel(self, turn_id: int, reason: str) -> bool:
-        """Cancel a turn; neither its question nor its answer is sent again."""
-        return await self._end("cancel", turn_id, reason, mark="mark_unsent")
-
-    @_transaction
-    async def reject(self, turn_id: int, reason: str) -> bool:
-        """Reject a turn that has no answer yet; its question is not sent again."""
-        return await self._end("reject", turn_id, reason, mark="mark_unsent")
-
-    async def _end(self, move: str, turn_id: int, reason: str, mark: str) -> bool:
-        ended = await self._writable.find(
-            move, turn_id=turn_id, reason=render_text(reason), now=self._now()
-        )
-        if ended is None:
-            return False
-        await self._writable.load(mark, turn_id=turn_id)
-        return True
-
-    async def load_unfinished(self) -> Sequence[Turn]:
-        """Read all turns that are not in a final state, oldest first."""
-        return parse_turns(await self.database.load("load_unfinished"))
-
-    async def clear(self, key: ThreadKey, before: datetime) -> Sequence[int]:
-        """Cancel what is unfinished until a time, and never send again what was said until then."""
-        conversation = await self.database.find("find_conversation_id", **render_key(key))
-        if conversation is None:
-            return []
-        return await self._clear(conversation["id"], render_time(before))
-
-    @_transaction
-    async def _clear(self, conversation_id: int, before: int) -> Sequence[int]:
-        cancelled = await self._writable.load(
-            "cancel_until",
-            conversation_id=conversation_id,
-            before=before,
-            reason="cleared",
-            now=self._now(),
-        )
-        cancelled.sort(key=lambda row: (row["sent_at"], row["id"]))
-        turn_ids: list[int] = [row["id"] for row in cancelled]
-        for turn_id in turn_ids:
-            await self._writable.load("mark_unsent", turn_id=turn_id)
-        await self._writable.find("raise_watermark", conversation_id=conversation_id, before=before)
-        return turn_ids
-
-    @_transaction
-    async def set_model(self, key: ThreadKey, model: str | None) -> None:
-        """Choose a conversation's model."""
-        await self._writable.find("set_model", **render_key(key), model=model, now=self._now())
-
-    @_transaction
-    async def set_system_prompt(self, key: ThreadKey, prompt: str | None) -> None:
-        """Set a conversation's system prompt."""
-        await self._writable.find(
-            "set_system_prompt",
-            **render_key(key),
-            system_prompt=None if prompt is None else render_text(prompt),
-            now=self._now(),
-        )
-
-    async def find_conversation(self, key: ThreadKey) -> ConversationInfo | None:
-        """Read a conversation without its messages."""
-        row = await self.database.find("find_conversation", **render_key(key))
-        return None if row is None else parse_info(row)
-
-    async def load_recent(
+    def __init__(
         self,
-        platform: str,
-        workspace: str | None = None,
-        channel: str | None = None,
-        author_id: str | None = None,
-        limit: int = 25,
-    ) -> Sequence[ConversationInfo]:
-        """Read conversations in which somebody, or the author, asked; the last used first."""
-        rows = await self.database.load(
-            "load_recent",
-            platform=platform,
-            workspace=workspace,
-            channel=channel,
-            author_id=author_id,
-            max_conversations=limit,
-        )
-        return [parse_info(row) for row in rows]
+        path: Path,
+        writer: aiosqlite.Connection,
+        reader: aiosqlite.Connection,
+        named: NamedQueries,
+    ) -> None:
+        self.name = str(path)
+        self._path = path
+        self._writer = writer
+        self._reader = reader
+        self._lock = asyncio.Lock()
+        self._writes: set[asyncio.Task[Any]] = set()
+        self._readable = Queries(reader, named)
+        self._writable = SqliteTransaction(writer, named)
 
-    async def load_history(self, key: ThreadKey, limit: int = 200) -> Sequence[StoredMessage]:
-        """Read the newest messages, oldest first, sent or not; questions that wait stand last."""
-        rows = await self.database.load("load_history", **render_key(key), max_messages=limit)
-        return [parse_stored_message(row) for row in reversed(rows)]
+    async def find(self, name: str, /, **values: Value) -> Row | None:
+        """Read at most one row. Raises StoreError."""
+        with translate_errors(self._path):
+            return await self._readable.find(name, **values)
 
-    @_transaction
-    async def prune(self, untouched_since: datetime, limit: int) -> int:
-        """Delete up to `limit` conversations that nobody touched since, and that are not busy."""
-        gone = await self._writable.load(
-            "prune", untouched_since=render_time(untouched_since), max_conversations=limit
-        )
-        return len(gone)
+    async def load(self, name: str, /, **values: Value) -> list[Row]:
+        """Read any number of rows. Raises StoreError."""
+        with translate_errors(self._path):
+            return await self._readable.load(name, **values)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run statements as one transaction that nobody cancels. Raises StoreError."""
+        task = asyncio.create_task(self.transact(work))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def transact(self, work: Work[T]) -> T:
+        """Run statements as one transaction, which a cancellation undoes. Raises StoreError."""
+        async with self._lock:
+            with translate_errors(self._path):
+                try:
+                    result = await work(self._writable)
+                    await self._writer.commit()
+                except BaseException:
+                    # A cancelled call still runs in aiosqlite's thread, which takes calls in order:
+                    # the rollback follows it, and the next transaction follows the rollback.
+                    await self._writer.rollback()
+                    raise
+                return result
 
     async def aclose(self) -> None:
-        """Close the file, after the writes under way."""
-        await self.database.aclose()
+        """Let the writes under way come to their end, then close both connections."""
+        try:
+            if self._writes:
+                await asyncio.wait(self._writes)
+        finally:
+            try:
+                await self._reader.close()
+            finally:
+                await self._writer.close()
+
+
+class SqliteMigrator:
+    """A file whose schema may be changed."""
+
+    backend = "sqlite"
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, named: NamedQueries) -> None:
+        self.path = path
+        self.name = str(path)
+        self.connection = connection
+        self.named = named
+        self._queries = Queries(connection, named)
+
+    async def load(self, name: str, /) -> list[Row]:
+        """Run a named query. Raises StoreError."""
+        with translate_errors(self.path):
+            return await self._queries.load(name)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[Queries]:
+        """Begin a transaction with the file's lock for writing. Raises StoreError."""
+        with translate_errors(self.path):
+            try:
+                await self.connection.execute_fetchall("BEGIN IMMEDIATE")
+                yield self._queries
+                await self.connection.commit()
+            except BaseException:
+                await self.connection.rollback()
+                raise
+
+    async def run(self, script: str) -> None:
+        """Run the statements of a migration."""
+        for statement in split_statements(script):
+            await self.connection.execute_fetchall(statement)
+
+
+def split_statements(script: str) -> Iterator[str]:
+    """Split a script into statements: sqlite3's own `executescript` commits before it begins."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
+
+
+def _connect(path: Path, isolation: Literal["IMMEDIATE"] | None) -> aiosqlite.Connection:
+    return aiosqlite.connect(path, timeout=BUSY_TIMEOUT.total_seconds(), isolation_level=isolation)
+
+
+async def _set(connection: aiosqlite.Connection, **pragmas: str) -> None:
+    connection.row_factory = sqlite3.Row
+    for name, value in pragmas.items():
+        await connection.execute_fetchall(f"PRAGMA {name} = {value}")
+
+
+async def _enter_wal(connection: aiosqlite.Connection) -> None:
+    """Switch to the write-ahead log, which SQLite does not wait for when two processes do it at once."""
+    deadline = asyncio.get_running_loop().time() + BUSY_TIMEOUT.total_seconds()
+    while True:
+        try:
+            await connection.execute_fetchall("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.02)
+        else:
+            return
+
+
+@contextmanager
+def translate_errors(path: Path) -> Generator[None]:
+    """Turn SQLite's errors into StoreError, with the file's name and a word on what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        raise StoreError(_explain(path, code) or f"{path}: {error}") from error
+
+
+def _explain(path: Path, code: int) -> str | None:
+    explanations: Mapping[int, str] = {
+        sqlite3.SQLITE_NOTADB: f"{path} is not a SQLite database. Point DATABASE_URL elsewhere.",
+        sqlite3.SQLITE_CORRUPT: f"{path} is damaged. Restore it from a backup.",
+        sqlite3.SQLITE_BUSY: f"{path} is locked by another process that writes for too long.",
+        sqlite3.SQLITE_FULL: f"{path} cannot grow: the disk is full.",
+    }
+    return explanations.get(code)

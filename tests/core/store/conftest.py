@@ -1,15 +1,18 @@
-"""The backends under the contract. A new one is a new name in `open_store`."""
+"""The backends under the contract. A new one is a new name in `url` and a line in `open_url`."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from core.store.base import Store
-from core.store.sqlite import open_sqlite
-from tests.core.store.values import Calendar, OpenStore
+from core.store.files import parse_sqlite_url
+from tests.core.store.values import Calendar, OpenStore, RunSql, open_url
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -18,18 +21,37 @@ def calendar() -> Calendar:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/skein.db"
 
 
-@pytest.fixture(params=["sqlite"])
-def open_store(request: pytest.FixtureRequest, url: str, calendar: Calendar) -> OpenStore:
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A database of this test's own that nobody opened yet."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def run_sql(request: pytest.FixtureRequest, url: str) -> RunSql:
+    """Runs a statement as another program would; gives rows of texts, with "" for null."""
+    if url.startswith("postgresql"):
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return lambda sql: [
+            tuple(line.split("|")) for line in server.run(sql + ";", url).splitlines()
+        ]
+    return lambda sql: run_on_file(parse_sqlite_url(url), sql)
+
+
+def run_on_file(path: Path, sql: str) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        rows = connection.execute(sql).fetchall()
+    return [tuple("" if value is None else str(value) for value in row) for row in rows]
+
+
+@pytest.fixture
+def open_store(url: str, calendar: Calendar) -> OpenStore:
     """Opens the same database each time."""
-    match request.param:
-        case "sqlite":
-            return lambda: open_sqlite(url, now=calendar.now)
-        case _:
-            raise ValueError(request.param)
+    return lambda: open_url(url, now=calendar.now)
 
 
 @pytest.fixture

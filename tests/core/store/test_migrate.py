@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from core.errors import NewerDatabaseError, StoreError
-from core.store.database import open_database
 from core.store.files import parse_sqlite_url
 from core.store.migrate import (
     Migration,
+    find_pending,
     get_program_version,
     load_migrations,
     migrate,
     parse_release,
-    split_statements,
 )
-from core.store.sqlite import open_sqlite
-from tests.core.store.values import ask
+from core.store.sqlite import split_statements
+from tests.core.store.values import RunSql, ask, open_migrator, open_url
 
 ADDITION = Migration(9999, "addition", "0.0.1", "ALTER TABLE turns ADD COLUMN cost INTEGER;\n")
 BREAKAGE = Migration(
@@ -28,22 +26,16 @@ BREAKAGE = Migration(
 )
 
 
-def read(url: str, sql: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(parse_sqlite_url(url))) as connection, connection:
-        return connection.execute(sql).fetchall()
-
-
-async def open_with(url: str, migrations: list[Migration], program: str = "1.0") -> None:
-    async with open_database(
-        parse_sqlite_url(url),
-        lambda connection, queries: migrate(connection, queries, url, program, migrations),
-    ):
-        pass
+async def migrate_with(
+    url: str, migrations: list[Migration], program: str = "1.0"
+) -> list[Migration]:
+    async with open_migrator(url) as migrator:
+        return await migrate(migrator, program, migrations)
 
 
 @pytest.fixture
-def migrations() -> list[Migration]:
-    return load_migrations()
+def migrations(url: str) -> list[Migration]:
+    return load_migrations("sqlite" if url.startswith("sqlite") else "postgres")
 
 
 def test_migrations_are_numbered_without_gaps_and_need_no_newer_program(
@@ -54,36 +46,57 @@ def test_migrations_are_numbered_without_gaps_and_need_no_newer_program(
         assert parse_release(one.needs) <= parse_release(get_program_version())
 
 
-async def test_new_file_gets_all_migrations_once(url: str, migrations: list[Migration]) -> None:
-    applied = [(one.number, one.name, one.needs) for one in migrations]
+async def test_new_database_gets_all_migrations_once(
+    url: str, migrations: list[Migration], run_sql: RunSql
+) -> None:
+    applied = [(str(one.number), one.name, one.needs) for one in migrations]
     for _ in range(2):
-        async with open_sqlite(url):
+        async with open_url(url):
             pass
-        assert read(url, "SELECT number, name, needs FROM skein_migrations") == applied
+        assert run_sql("SELECT number, name, needs FROM skein_migrations") == applied
 
 
-async def test_empty_file_counts_as_new(url: str) -> None:
-    parse_sqlite_url(url).touch()
-    async with open_sqlite(url) as store:
+async def test_migrate_says_what_it_applied_and_what_is_missing(
+    url: str, migrations: list[Migration]
+) -> None:
+    async with open_migrator(url) as migrator:
+        assert await find_pending(migrator, "1.0", migrations) == migrations
+        assert await migrate(migrator, "1.0", migrations) == migrations
+        assert await find_pending(migrator, "1.0", [*migrations, ADDITION]) == [ADDITION]
+        assert await migrate(migrator, "1.0", migrations) == []
+
+
+async def test_programs_that_migrate_at_once_apply_each_migration_once(
+    url: str, migrations: list[Migration]
+) -> None:
+    applied = await asyncio.gather(*(migrate_with(url, migrations) for _ in range(5)))
+    assert [one for some in applied for one in some] == migrations
+
+
+async def test_empty_file_counts_as_new(sqlite_url: str) -> None:
+    parse_sqlite_url(sqlite_url).touch()
+    async with open_url(sqlite_url) as store:
         assert (await store.record(ask(1))).is_new
 
 
-async def test_later_migration_keeps_what_is_there(url: str, migrations: list[Migration]) -> None:
-    async with open_sqlite(url) as store:
+async def test_later_migration_keeps_what_is_there(
+    url: str, migrations: list[Migration], run_sql: RunSql
+) -> None:
+    async with open_url(url) as store:
         await store.record(ask(1))
-    await open_with(url, [*migrations, ADDITION])
-    assert read(url, "SELECT message_id, cost FROM turns") == [("m1", None)]
-    async with open_sqlite(url) as store:
+    assert await migrate_with(url, [*migrations, ADDITION]) == [ADDITION]
+    assert run_sql("SELECT message_id, cost FROM turns") == [("m1", "")]
+    async with open_url(url) as store:
         assert not (await store.record(ask(1))).is_new
 
 
 async def test_broken_migration_leaves_nothing_of_itself(
-    url: str, migrations: list[Migration]
+    url: str, migrations: list[Migration], run_sql: RunSql
 ) -> None:
     with pytest.raises(StoreError, match="nowhere"):
-        await open_with(url, [*migrations, BREAKAGE])
-    assert read(url, "SELECT name FROM sqlite_master WHERE name = 'half'") == []
-    async with open_sqlite(url):
+        await migrate_with(url, [*migrations, BREAKAGE])
+    run_sql("CREATE TABLE half (id INTEGER)")
+    async with open_url(url):
         pass
 
 
@@ -95,37 +108,39 @@ async def test_program_older_than_the_database_needs_is_refused(
     url: str, migrations: list[Migration], program: str, is_refused: bool
 ) -> None:
     needy = Migration(9999, "needy", "1.10", "CREATE TABLE extra (id INTEGER);\n")
-    await open_with(url, [*migrations, needy], program="1.10")
+    await migrate_with(url, [*migrations, needy], program="1.10")
     if is_refused:
         with pytest.raises(NewerDatabaseError, match=r"needs Skein 1\.10") as caught:
-            await open_with(url, migrations, program)
+            await migrate_with(url, migrations, program)
         assert caught.value.needs == "1.10"
     else:
-        await open_with(url, migrations, program)
+        await migrate_with(url, migrations, program)
 
 
-async def test_open_refuses_a_newer_database(url: str) -> None:
-    async with open_sqlite(url):
+async def test_open_refuses_a_newer_database(url: str, run_sql: RunSql) -> None:
+    async with open_url(url):
         pass
-    read(url, "INSERT INTO skein_migrations VALUES (9999, 'future', '99.1', 0)")
+    run_sql(
+        "INSERT INTO skein_migrations SELECT 9999, 'future', '99.1', applied_at FROM skein_migrations"
+    )
     with pytest.raises(NewerDatabaseError, match=r"99\.1"):
-        async with open_sqlite(url):
+        async with open_url(url):
             pass
 
 
-async def test_database_of_another_program_is_refused_untouched(url: str) -> None:
-    read(url, "CREATE TABLE recipes (id INTEGER)")
+async def test_database_of_another_program_is_refused_untouched(url: str, run_sql: RunSql) -> None:
+    run_sql("CREATE TABLE recipes (id INTEGER)")
     with pytest.raises(StoreError, match="another program"):
-        async with open_sqlite(url):
+        async with open_url(url):
             pass
-    assert read(url, "SELECT name FROM sqlite_master") == [("recipes",)]
+    run_sql("CREATE TABLE turns (id INTEGER)")
 
 
-async def test_file_that_is_no_database_is_refused_untouched(url: str) -> None:
-    path = parse_sqlite_url(url)
+async def test_file_that_is_no_database_is_refused_untouched(sqlite_url: str) -> None:
+    path = parse_sqlite_url(sqlite_url)
     path.write_text("Dear diary, " * 1000)
     with pytest.raises(StoreError, match="not a SQLite database"):
-        async with open_sqlite(url):
+        async with open_url(sqlite_url):
             pass
     assert path.read_text() == "Dear diary, " * 1000
 

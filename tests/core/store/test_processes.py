@@ -13,8 +13,7 @@ import pytest
 from core.conversation import TurnState
 from core.errors import StoreBusyError
 from core.store.files import lock_runner
-from core.store.sqlite import open_sqlite
-from tests.core.store.values import ask
+from tests.core.store.values import ask, open_url
 
 ROOT = Path(__file__).parents[3]
 TIMEOUT = 30
@@ -65,20 +64,36 @@ async def test_recorded_message_outlives_a_killed_process(url: str) -> None:
         await worker.go()
         assert await worker.hear() == "new"
         await worker.kill()
-    async with open_sqlite(url) as store:
+    async with open_url(url) as store:
         [turn] = await store.load_unfinished()
         assert (turn.message_id, turn.state) == (ask(1).message_id, TurnState.QUEUED)
         assert not (await store.record(ask(1))).is_new
 
 
-async def test_processes_that_make_a_new_file_at_once_all_open_it(url: str) -> None:
+async def test_processes_that_make_a_new_database_at_once_all_open_it(url: str) -> None:
     async with AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(spawn("record", url)) for _ in range(4)]
         await asyncio.gather(*(worker.go() for worker in workers))
         words = await asyncio.gather(*(worker.hear() for worker in workers))
     assert sorted(words) == ["known", "known", "known", "new"]
-    async with open_sqlite(url) as store:
+    async with open_url(url) as store:
         assert len(await store.load_unfinished()) == 1
+
+
+async def test_turn_is_started_once_by_many_processes(url: str) -> None:
+    async with open_url(url) as store, AsyncExitStack() as stack:
+        await store.record(ask(2))
+        workers = [await stack.enter_async_context(spawn("start", url)) for _ in range(4)]
+        for word in ("opened", "started"):
+            await asyncio.gather(*(worker.go() for worker in workers))
+            words = await asyncio.gather(*(worker.hear() for worker in workers))
+            assert word in words
+        assert sorted(words) == ["nothing", "nothing", "nothing", "started"]
+        turns = await store.load_unfinished()
+    assert [(turn.state, turn.attempts) for turn in turns] == [
+        (TurnState.RUNNING, 1),
+        (TurnState.QUEUED, 0),
+    ]
 
 
 async def test_second_runner_is_refused_until_the_first_is_gone(url: str) -> None:
@@ -98,14 +113,18 @@ async def test_others_use_the_store_beside_the_runner(url: str) -> None:
     async with spawn("lock", url) as runner:
         await runner.go()
         assert await runner.hear() == "locked"
-        async with open_sqlite(url) as store:
+        async with open_url(url) as store:
             assert (await store.record(ask(1))).is_new
 
 
-def test_lock_can_be_taken_again_after_it_was_left(url: str) -> None:
-    with lock_runner(url), pytest.raises(StoreBusyError, match=r"skein\.db"), lock_runner(url):
+def test_lock_can_be_taken_again_after_it_was_left(sqlite_url: str) -> None:
+    with (
+        lock_runner(sqlite_url),
+        pytest.raises(StoreBusyError, match=r"skein\.db"),
+        lock_runner(sqlite_url),
+    ):
         pass
-    with lock_runner(url):
+    with lock_runner(sqlite_url):
         pass
 
 

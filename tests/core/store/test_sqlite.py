@@ -7,21 +7,18 @@ import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
-import aiosql
-import aiosqlite
 import pytest
 
-from core.conversation import ReplyMessage, ThreadKey, Usage
+from core.conversation import ThreadKey, Usage
 from core.errors import StoreError
-from core.store import database
+from core.store import database, sqlite
 from core.store.files import parse_sqlite_url
 from core.store.rows import render_text
 from core.store.sqlite import open_sqlite
-from tests.core.store.values import KEY, Calendar, ask, at, complete, get_turn, queue, start
+from tests.core.store.values import KEY, Calendar, ask, complete, queue, start
 
-QUERIES = aiosql.from_path(Path(database.__file__).parent / "queries", "sqlite3")
+QUERIES = database.load_queries("sqlite3", "sqlite")
 
 OF_EVERY_TURN = [
     "touch_conversation", "touch_conversation_by_id", "find_conversation", "load_conversation",
@@ -32,14 +29,14 @@ OF_EVERY_TURN = [
 
 
 @pytest.fixture
-async def plans(url: str) -> dict[str, list[str]]:
+async def plans(sqlite_url: str) -> dict[str, list[str]]:
     """How SQLite would run each query."""
-    async with open_sqlite(url):
+    async with open_sqlite(sqlite_url):
         pass
     plans: dict[str, list[str]] = {}
-    with closing(sqlite3.connect(parse_sqlite_url(url))) as connection:
-        for name in QUERIES.available_queries:
-            sql = getattr(QUERIES, name).sql
+    with closing(sqlite3.connect(parse_sqlite_url(sqlite_url))) as connection:
+        for name, query in QUERIES.items():
+            sql = query.sql
             values = dict.fromkeys(re.findall(r":(\w+)", sql), 1)
             steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
             plans[name] = [step[3] for step in steps]
@@ -61,29 +58,25 @@ async def test_prune_finds_the_untouched_by_index(plans: dict[str, list[str]]) -
     assert any("conversations_by_use" in step for step in plans["prune"])
 
 
-async def test_write_is_synced_to_disk_before_it_returns(url: str) -> None:
+async def test_write_is_synced_to_disk_before_it_returns(sqlite_url: str) -> None:
     found: dict[str, object] = {}
-
-    async def read_pragmas(connection: aiosqlite.Connection, _queries: database.Queries) -> None:
+    async with sqlite.open_sqlite_migrator(sqlite_url) as migrator:
         for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout"):
-            [row] = await connection.execute_fetchall(f"PRAGMA {name}")
+            [row] = await migrator.connection.execute_fetchall(f"PRAGMA {name}")
             found[name] = row[0]
-
-    async with database.open_database(parse_sqlite_url(url), read_pragmas):
-        pass
     assert found == {
         "journal_mode": "wal",
         "synchronous": 2,  # FULL
         "foreign_keys": 1,
-        "busy_timeout": database.BUSY_TIMEOUT / timedelta(milliseconds=1),
+        "busy_timeout": sqlite.BUSY_TIMEOUT / timedelta(milliseconds=1),
     }
 
 
-async def test_reads_do_not_wait_for_a_write(url: str) -> None:
+async def test_reads_do_not_wait_for_a_write(sqlite_url: str) -> None:
     """A write of another connection is open all the while."""
-    async with open_sqlite(url) as store:
+    async with open_sqlite(sqlite_url) as store:
         await complete(store, ask(1))
-        with closing(sqlite3.connect(parse_sqlite_url(url))) as other:
+        with closing(sqlite3.connect(parse_sqlite_url(sqlite_url))) as other:
             other.execute("UPDATE turns SET error = 'not committed'")
             async with asyncio.timeout(2):
                 assert len((await store.load(KEY)).messages) == 2
@@ -92,112 +85,52 @@ async def test_reads_do_not_wait_for_a_write(url: str) -> None:
 
 
 async def test_write_that_waits_too_long_is_a_store_error(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", timedelta(milliseconds=50))
-    async with open_sqlite(url) as store:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", timedelta(milliseconds=50))
+    async with open_sqlite(sqlite_url) as store:
         turn = await queue(store, ask(1))
-        with closing(sqlite3.connect(parse_sqlite_url(url))) as other:
+        with closing(sqlite3.connect(parse_sqlite_url(sqlite_url))) as other:
             other.execute("UPDATE turns SET error = 'not committed'")
             with pytest.raises(StoreError, match="locked"):
                 await store.start_next(turn.conversation_id)
         assert await store.start_next(turn.conversation_id) is not None
 
 
-async def test_failed_transaction_leaves_nothing_and_the_next_one_works(url: str) -> None:
-    async with open_sqlite(url) as store:
-        turn = await start(store, ask(1))
-
-        async def break_off() -> None:
-            await store.database.writable.find("finish", turn_id=turn.id, now=0)
-            await store.database.writable.find("cancel", turn_id=turn.id, reason="half", now=0)
-            raise ValueError("in the middle")
-
-        with pytest.raises(ValueError, match="in the middle"):
-            await store.database.write(break_off)
-        assert await get_turn(store, turn.id) == turn
-        assert await store.cancel(turn.id, "whole")
-
-
-async def test_cancelled_transaction_goes_on_before_the_next_one(url: str) -> None:
-    async with open_sqlite(url) as store:
-        turn = await start(store, ask(1))
-        is_inside, may_go_on = asyncio.Event(), asyncio.Event()
-
-        async def wait_inside() -> None:
-            await store.database.writable.find("restart", turn_id=turn.id)
-            is_inside.set()
-            await may_go_on.wait()
-            await store.database.writable.find("restart", turn_id=turn.id)
-
-        async with asyncio.timeout(10):
-            first = asyncio.create_task(store.database.write(wait_inside))
-            await is_inside.wait()
-            second = asyncio.create_task(store.restart(turn.id))
-            first.cancel()
-            await asyncio.wait([first])
-            assert first.cancelled()
-            may_go_on.set()
-            restarted = await second
-        assert restarted is not None
-        assert restarted.attempts == 4
-
-
-async def test_close_waits_for_the_writes_under_way(url: str) -> None:
-    async with open_sqlite(url) as store:
-        turn = await start(store, ask(1))
-        write = asyncio.create_task(store.add_reply_message(turn.id, ReplyMessage(0, "r0")))
-        await asyncio.sleep(0)
-        write.cancel()
-    async with open_sqlite(url) as store:
-        assert (await get_turn(store, turn.id)).replies == (ReplyMessage(0, "r0"),)
-
-
-async def test_damaged_file_is_a_store_error(url: str) -> None:
-    async with open_sqlite(url) as store:
+async def test_damaged_file_is_a_store_error(sqlite_url: str) -> None:
+    async with open_sqlite(sqlite_url) as store:
         for number in range(50):
             await complete(store, ask(number, key=ThreadKey("slack", "T", "C", str(number))))
-    path = parse_sqlite_url(url)
+    path = parse_sqlite_url(sqlite_url)
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
-        async with open_sqlite(url) as store:
+        async with open_sqlite(sqlite_url) as store:
             await store.load_unfinished()
 
 
-async def test_database_itself_refuses_two_turns_at_once(url: str) -> None:
-    async with open_sqlite(url) as store:
+async def test_database_itself_refuses_two_turns_at_once(sqlite_url: str) -> None:
+    async with open_sqlite(sqlite_url) as store:
         await start(store, ask(1))
         await queue(store, ask(2))
     with (
-        closing(sqlite3.connect(parse_sqlite_url(url))) as connection,
+        closing(sqlite3.connect(parse_sqlite_url(sqlite_url))) as connection,
         pytest.raises(sqlite3.IntegrityError),
     ):
         connection.execute("UPDATE turns SET state = 'running'")
 
 
-async def test_usage_is_kept_with_the_turn(url: str, calendar: Calendar) -> None:
-    async with open_sqlite(url, now=calendar.now) as store:
+async def test_usage_is_kept_with_the_turn(sqlite_url: str, calendar: Calendar) -> None:
+    async with open_sqlite(sqlite_url, now=calendar.now) as store:
         turn = await start(store, ask(1))
         await store.save_reply(turn.id, "answer", "demo/echo", Usage(3, 5, 1))
         calendar.advance(seconds=2)
         await store.finish(turn.id)
-    with closing(sqlite3.connect(parse_sqlite_url(url))) as connection:
+    with closing(sqlite3.connect(parse_sqlite_url(sqlite_url))) as connection:
         columns = "model, input_tokens, output_tokens, cached_tokens, finished_at - started_at"
         kept = connection.execute(f"SELECT {columns} FROM turns").fetchone()  # noqa: S608
     assert kept == ("demo/echo", 3, 5, 1, 2_000_000)
-
-
-async def test_long_history_keeps_its_order(url: str) -> None:
-    async with open_sqlite(url) as store:
-        for number in range(30):
-            await complete(store, ask(number), f"answer {number}")
-        assert await store.clear(KEY, at(9)) == []
-        texts = [message.text for message in (await store.load(KEY)).messages]
-    assert texts[:2] == ["question 10", "answer 10"]
-    assert texts[-1] == "answer 29"
-    assert len(texts) == 40
 
 
 def test_lone_halves_of_pairs_are_replaced_and_whole_pairs_kept() -> None:

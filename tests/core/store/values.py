@@ -8,8 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from core.conversation import Author, Incoming, ThreadKey, Turn, Usage
 from core.store.base import Store
+from core.store.migrate import Migrator
+from core.store.postgres import open_postgres, open_postgres_migrator
+from core.store.sql import SqlStore, utc_now
+from core.store.sqlite import open_sqlite, open_sqlite_migrator
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
+RunSql = Callable[[str], list[tuple[str, ...]]]
 
 KEY = ThreadKey("slack", "T1", "C1", "1700000000.000100")
 OTHER = ThreadKey("slack", "T1", "C1", "1700000000.000200")
@@ -29,6 +34,18 @@ class Calendar:
 
     def advance(self, **duration: float) -> None:
         self.time += timedelta(**duration)
+
+
+def open_url(
+    url: str, now: Callable[[], datetime] = utc_now
+) -> AbstractAsyncContextManager[SqlStore]:
+    """Open the store at an address of any kind."""
+    return (open_sqlite if url.startswith("sqlite") else open_postgres)(url, now=now)
+
+
+def open_migrator(url: str) -> AbstractAsyncContextManager[Migrator]:
+    """Open the database at an address of any kind as it is."""
+    return (open_sqlite_migrator if url.startswith("sqlite") else open_postgres_migrator)(url)
 
 
 def at(seconds: float) -> datetime:

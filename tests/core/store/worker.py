@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from core.app import find_backend
 from core.errors import StoreBusyError
-from core.store.files import lock_runner
-from core.store.sqlite import open_sqlite
 from tests.core.store.values import ask
 
 
@@ -21,26 +20,35 @@ def say(word: object) -> None:
 
 
 async def record(url: str) -> None:
-    async with open_sqlite(url) as store:
+    async with find_backend(url).open_store(url) as store:
         recorded = await store.record(ask(1))
         say("new" if recorded.is_new else "known")
         await asyncio.to_thread(sys.stdin.read)
 
 
-def lock(url: str) -> None:
+async def start(url: str) -> None:
+    async with find_backend(url).open_store(url) as store:
+        say("opened")
+        await asyncio.to_thread(sys.stdin.readline)
+        recorded = await store.record(ask(1))
+        started = await store.start_next(recorded.turn.conversation_id)
+        say("started" if started else "nothing")
+        await asyncio.to_thread(sys.stdin.read)
+
+
+async def lock(url: str) -> None:
     try:
-        with lock_runner(url):
+        async with find_backend(url).lock_runner(url):
             say("locked")
-            sys.stdin.read()
+            await asyncio.to_thread(sys.stdin.read)
     except StoreBusyError:
         say("busy")
 
+
+ACTIONS = {"record": record, "start": start, "lock": lock}
 
 if __name__ == "__main__":
     action, url = sys.argv[1:]
     say("ready")
     sys.stdin.readline()
-    if action == "record":
-        asyncio.run(record(url))
-    else:
-        lock(url)
+    asyncio.run(ACTIONS[action](url))

@@ -1,9 +1,5 @@
 -- What the runner of migrations asks; the migrations themselves stand in migrations/.
 
--- name: list_tables()
--- All tables of the file, to tell an empty file from another program's.
-SELECT name FROM sqlite_master WHERE type = 'table';
-
 -- name: load_migrations()
 -- The migrations applied so far.
 SELECT number, needs FROM skein_migrations ORDER BY number;

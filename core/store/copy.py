@@ -1,0 +1,122 @@
+"""Moves everything from one database into another, whatever kind each is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+
+from core.errors import StoreError
+from core.store.database import Database, Transaction
+from core.store.rows import Row, Value, parse_time
+
+PAGE_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, and its columns as they go into a query."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+TABLES = (
+    Table(
+        "conversations",
+        (
+            "id", "platform", "workspace", "channel", "thread", "model", "system_prompt",
+            "cleared_position", "created_at", "updated_at",
+        ),
+    ),
+    Table(
+        "turns",
+        (
+            "id", "conversation_id", "platform", "workspace", "channel", "message_id",
+            "author_id", "author_name", "state", "attempts", "error", "model", "input_tokens",
+            "output_tokens", "cached_tokens", "sent_at", "received_at", "started_at", "finished_at",
+        ),
+    ),
+    Table(
+        "messages",
+        (
+            "id", "conversation_id", "turn_id", "position", "role", "author_id", "author_name",
+            "message_id", "text", "model", "tokens", "is_failed", "sent_at",
+        ),
+    ),
+    Table("replies", ("turn_id", "part", "message_id", "kind")),
+)  # fmt: skip
+"""In the order in which they refer to one another."""
+
+OnProgress = Callable[[str, int, int], None]
+"""Told of a table, the rows copied so far, and the rows that there are."""
+
+
+async def copy(source: Database, target: Database, on_progress: OnProgress) -> Mapping[str, int]:
+    """Copy all rows, ids and all, in one transaction, and give the number of rows of each table.
+
+    Raises StoreError where the target is not empty or ends up with other counts; it then has
+    nothing of it. Nobody may write to either meanwhile.
+    """
+
+    async def work(transaction: Transaction) -> Mapping[str, int]:
+        before = _count(await transaction.get("count_rows"))
+        if any(before.values()):
+            raise StoreError(f"{target.name} is not empty. Copy into a new database.")
+        expected = _count(await source.find("count_rows"))
+        if not any(expected.values()):
+            raise StoreError(f"{source.name} is empty: there is nothing to copy.")
+        for table in TABLES:
+            await _copy_table(source, transaction, table, expected[table.name], on_progress)
+        await transaction.restart_ids()
+        copied = _count(await transaction.get("count_rows"))
+        if copied != expected:
+            raise StoreError(
+                f"{source.name} changed while it was copied: {expected} rows became {copied}. "
+                "Stop what uses it, and copy again."
+            )
+        return copied
+
+    return await target.transact(work)
+
+
+def _count(row: Row | None) -> Mapping[str, int]:
+    return {table.name: row[table.name] if row else 0 for table in TABLES}
+
+
+async def _copy_table(
+    source: Database, transaction: Transaction, table: Table, total: int, on_progress: OnProgress
+) -> None:
+    done = 0
+    on_progress(table.name, done, total)
+    async for page in _load_pages(source, table):
+        await transaction.run_many(f"insert_{table.name}", page)
+        done += len(page)
+        on_progress(table.name, done, total)
+
+
+async def _load_pages(source: Database, table: Table) -> AsyncGenerator[list[Mapping[str, Value]]]:
+    place: dict[str, Value] = {"after": 0}
+    if table.name == "replies":
+        place["after_part"] = 0
+    while rows := await source.load(f"load_{table.name}_page", **place, max_rows=PAGE_ROWS):
+        yield [_read(row, table) for row in rows]
+        last = rows[-1]
+        if table.name == "replies":
+            place = {"after": last["turn_id"], "after_part": last["part"]}
+        else:
+            place = {"after": last["id"]}
+
+
+def _read(row: Row, table: Table) -> Mapping[str, Value]:
+    return {column: _convert(column, row[column]) for column in table.columns}
+
+
+def _convert(column: str, value: Value) -> Value:
+    """Give a value as every database takes it: by convention a name says what has no type of its own."""
+    if value is None:
+        return None
+    if column.endswith("_at"):
+        return parse_time(value)  # pyright: ignore[reportArgumentType]
+    if column.startswith("is_"):
+        return bool(value)
+    return value

@@ -1,0 +1,68 @@
+-- Whole tables, for moving a database into another one. The pages come in the order of their keys.
+
+-- name: count_rows()^
+-- How many rows each table has.
+SELECT
+    (SELECT COUNT(*) FROM conversations) AS conversations,
+    (SELECT COUNT(*) FROM turns) AS turns,
+    (SELECT COUNT(*) FROM messages) AS messages,
+    (SELECT COUNT(*) FROM replies) AS replies;
+
+-- name: load_conversations_page(after, max_rows)
+-- The next conversations after an id.
+SELECT * FROM conversations WHERE id > :after ORDER BY id LIMIT :max_rows;
+
+-- name: load_turns_page(after, max_rows)
+-- The next turns after an id.
+SELECT * FROM turns WHERE id > :after ORDER BY id LIMIT :max_rows;
+
+-- name: load_messages_page(after, max_rows)
+-- The next messages after an id.
+SELECT * FROM messages WHERE id > :after ORDER BY id LIMIT :max_rows;
+
+-- name: load_replies_page(after, after_part, max_rows)
+-- The next messages of replies after a turn's part.
+SELECT * FROM replies
+WHERE turn_id > :after OR (turn_id = :after AND part > :after_part)
+ORDER BY turn_id, part
+LIMIT :max_rows;
+
+-- name: insert_conversations(id, platform, workspace, channel, thread, model, system_prompt, cleared_position, created_at, updated_at)*!
+-- Put conversations in as they are.
+INSERT INTO conversations (
+    id, platform, workspace, channel, thread, model, system_prompt, cleared_position,
+    created_at, updated_at
+)
+VALUES (
+    :id, :platform, :workspace, :channel, :thread, :model, :system_prompt, :cleared_position,
+    :created_at, :updated_at
+);
+
+-- name: insert_turns(id, conversation_id, platform, workspace, channel, message_id, author_id, author_name, state, attempts, error, model, input_tokens, output_tokens, cached_tokens, sent_at, received_at, started_at, finished_at)*!
+-- Put turns in as they are.
+INSERT INTO turns (
+    id, conversation_id, platform, workspace, channel, message_id, author_id, author_name,
+    state, attempts, error, model, input_tokens, output_tokens, cached_tokens,
+    sent_at, received_at, started_at, finished_at
+)
+VALUES (
+    :id, :conversation_id, :platform, :workspace, :channel, :message_id, :author_id, :author_name,
+    :state, :attempts, :error, :model, :input_tokens, :output_tokens, :cached_tokens,
+    :sent_at, :received_at, :started_at, :finished_at
+);
+
+-- name: insert_messages(id, conversation_id, turn_id, position, role, author_id, author_name, message_id, text, model, tokens, is_failed, sent_at)*!
+-- Put messages in as they are.
+INSERT INTO messages (
+    id, conversation_id, turn_id, position, role, author_id, author_name, message_id,
+    text, model, tokens, is_failed, sent_at
+)
+VALUES (
+    :id, :conversation_id, :turn_id, :position, :role, :author_id, :author_name, :message_id,
+    :text, :model, :tokens, :is_failed, :sent_at
+);
+
+-- name: insert_replies(turn_id, part, message_id, kind)*!
+-- Put messages of replies in as they are.
+INSERT INTO replies (turn_id, part, message_id, kind)
+VALUES (:turn_id, :part, :message_id, :kind);

@@ -1,0 +1,314 @@
+"""The store over a SQL database. The SQL stands in queries/ and migrations/."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from types import CoroutineType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from core.conversation import (
+    Conversation,
+    Incoming,
+    ReplyMessage,
+    ThreadKey,
+    Turn,
+    TurnState,
+    Usage,
+)
+from core.store.base import ConversationInfo, Recorded, StoredMessage
+from core.store.database import Database, Transaction
+from core.store.rows import (
+    parse_conversation,
+    parse_info,
+    parse_stored_message,
+    parse_turns,
+    render_key,
+    render_message_key,
+    render_text,
+)
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def utc_now() -> datetime:
+    """Read the clock."""
+    return datetime.now(UTC)
+
+
+def _transaction(
+    method: Callable[Concatenate[SqlStore, Transaction, P], Awaitable[T]],
+) -> Callable[Concatenate[SqlStore, P], CoroutineType[Any, Any, T]]:
+    """Run a method as one transaction, whole or not at all; see Database.write."""
+
+    @functools.wraps(method)
+    async def run(self: SqlStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.database.write(
+            lambda transaction: method(self, transaction, *args, **kwargs)
+        )
+
+    return run
+
+
+class SqlStore:
+    """The store over a SQL database. `open_sqlite` and `open_postgres` make one.
+
+    Where a transaction moves several rows of a conversation, it first locks the conversation: such
+    transactions follow one another, in whatever process they run.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self.database = database
+        self._now = now
+
+    async def record(self, incoming: Incoming) -> Recorded:
+        """Commit a message with its queued turn, or give the turn that it already has."""
+        # Platforms hand over most mentions twice: the second one is answered without a write.
+        known = await self._load_turn_of_message(incoming)
+        if not known:
+            turn = await self._record(incoming)
+            if turn is not None:
+                return Recorded(turn, is_new=True)
+            # Somebody else recorded it in between.
+            known = await self._load_turn_of_message(incoming)
+        return Recorded(known[0], is_new=False)
+
+    @_transaction
+    async def _record(self, transaction: Transaction, incoming: Incoming) -> Turn | None:
+        turn_id = await self._journal(transaction, incoming, TurnState.QUEUED)
+        if turn_id is None:
+            return None
+        await transaction.get(
+            "add_question",
+            turn_id=turn_id,
+            text=render_text(incoming.text),
+        )
+        return await self._get_written(transaction, turn_id)
+
+    @_transaction
+    async def record_command(self, transaction: Transaction, incoming: Incoming) -> bool:
+        """Commit that a message was a command, as a turn that is done."""
+        return await self._journal(transaction, incoming, TurnState.DONE) is not None
+
+    async def _journal(
+        self, transaction: Transaction, incoming: Incoming, state: TurnState
+    ) -> int | None:
+        """Insert a turn, with its conversation if need be. None if its message was there before."""
+        now = self._now()
+        conversation = await transaction.get(
+            "touch_conversation", **render_key(incoming.key), now=now
+        )
+        turn = await transaction.find(
+            "insert_turn",
+            conversation_id=conversation["id"],
+            **render_message_key(incoming),
+            author_id=incoming.author.id,
+            author_name=render_text(incoming.author.name),
+            state=state,
+            sent_at=incoming.sent_at,
+            received_at=now,
+            finished_at=now if state.is_final else None,
+        )
+        return None if turn is None else turn["id"]
+
+    async def _load_turn_of_message(self, incoming: Incoming) -> list[Turn]:
+        rows = await self.database.load("load_turn_of_message", **render_message_key(incoming))
+        return parse_turns(rows)
+
+    async def find_turn(self, turn_id: int) -> Turn | None:
+        """Read one turn."""
+        rows = await self.database.load("load_turn", turn_id=turn_id)
+        return next(iter(parse_turns(rows)), None)
+
+    @_transaction
+    async def start_next(self, transaction: Transaction, conversation_id: int) -> Turn | None:
+        """Start the earliest queued turn, unless one is under way; its question takes its place."""
+        await transaction.lock_conversation(conversation_id)
+        started = await transaction.find(
+            "start_next", conversation_id=conversation_id, now=self._now()
+        )
+        if started is None:
+            return None
+        await transaction.find("place_question", turn_id=started["id"])
+        return await self._get_written(transaction, started["id"])
+
+    @_transaction
+    async def restart(self, transaction: Transaction, turn_id: int) -> Turn | None:
+        """Count another attempt at a turn that is under way."""
+        restarted = await transaction.find("restart", turn_id=turn_id)
+        return None if restarted is None else await self._get_written(transaction, turn_id)
+
+    async def _get_written(self, transaction: Transaction, turn_id: int) -> Turn:
+        rows = await transaction.load("load_turn", turn_id=turn_id)
+        return parse_turns(rows)[0]
+
+    async def load(self, key: ThreadKey) -> Conversation:
+        """Read what the question that runs now sends. Raises KeyError."""
+        rows = await self.database.load("load_conversation", **render_key(key))
+        if not rows:
+            raise KeyError(str(key))
+        return parse_conversation(key, rows)
+
+    @_transaction
+    async def save_reply(
+        self, transaction: Transaction, turn_id: int, text: str, model: str, usage: Usage
+    ) -> bool:
+        """Move `running` to `delivering` with the answer."""
+        await transaction.lock_conversation_of(turn_id)
+        moved = await transaction.find(
+            "deliver",
+            turn_id=turn_id,
+            model=model,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+        )
+        if moved is None:
+            return False
+        conversation_id, now = moved["conversation_id"], self._now()
+        await transaction.find(
+            "add_answer",
+            conversation_id=conversation_id,
+            turn_id=turn_id,
+            text=render_text(text),
+            model=model,
+            tokens=usage.output_tokens,
+            now=now,
+        )
+        await transaction.find("touch_conversation_by_id", conversation_id=conversation_id, now=now)
+        return True
+
+    @_transaction
+    async def add_reply_message(
+        self, transaction: Transaction, turn_id: int, reply: ReplyMessage
+    ) -> None:
+        """Remember a message of the reply. Raises StoreError when there is no such turn."""
+        await transaction.find(
+            "put_reply",
+            turn_id=turn_id,
+            part=reply.part,
+            message_id=reply.message_id,
+            kind=reply.kind,
+        )
+
+    @_transaction
+    async def finish(self, transaction: Transaction, turn_id: int) -> bool:
+        """Move `delivering` to `done`."""
+        return await transaction.find("finish", turn_id=turn_id, now=self._now()) is not None
+
+    @_transaction
+    async def fail(self, transaction: Transaction, turn_id: int, reason: str) -> bool:
+        """Fail a turn; without an answer its question is not sent again."""
+        return await self._end(transaction, "fail", turn_id, reason, mark="mark_unanswered")
+
+    @_transaction
+    async def cancel(self, transaction: Transaction, turn_id: int, reason: str) -> bool:
+        """Cancel a turn; neither its question nor its answer is sent again."""
+        return await self._end(transaction, "cancel", turn_id, reason, mark="mark_unsent")
+
+    @_transaction
+    async def reject(self, transaction: Transaction, turn_id: int, reason: str) -> bool:
+        """Reject a turn that has no answer yet; its question is not sent again."""
+        return await self._end(transaction, "reject", turn_id, reason, mark="mark_unsent")
+
+    async def _end(
+        self, transaction: Transaction, move: str, turn_id: int, reason: str, mark: str
+    ) -> bool:
+        await transaction.lock_conversation_of(turn_id)
+        ended = await transaction.find(
+            move, turn_id=turn_id, reason=render_text(reason), now=self._now()
+        )
+        if ended is None:
+            return False
+        await transaction.load(mark, turn_id=turn_id)
+        return True
+
+    async def load_unfinished(self) -> Sequence[Turn]:
+        """Read all turns that are not in a final state, oldest first."""
+        return parse_turns(await self.database.load("load_unfinished"))
+
+    async def clear(self, key: ThreadKey, before: datetime) -> Sequence[int]:
+        """Cancel what is unfinished until a time, and never send again what was said until then."""
+        conversation = await self.database.find("find_conversation_id", **render_key(key))
+        if conversation is None:
+            return []
+        return await self._clear(conversation["id"], before)
+
+    @_transaction
+    async def _clear(
+        self, transaction: Transaction, conversation_id: int, before: datetime
+    ) -> Sequence[int]:
+        await transaction.lock_conversation(conversation_id)
+        cancelled = await transaction.load(
+            "cancel_until",
+            conversation_id=conversation_id,
+            before=before,
+            reason="cleared",
+            now=self._now(),
+        )
+        cancelled.sort(key=lambda row: (row["sent_at"], row["id"]))
+        turn_ids: list[int] = [row["id"] for row in cancelled]
+        for turn_id in turn_ids:
+            await transaction.load("mark_unsent", turn_id=turn_id)
+        await transaction.find("raise_watermark", conversation_id=conversation_id, before=before)
+        return turn_ids
+
+    @_transaction
+    async def set_model(self, transaction: Transaction, key: ThreadKey, model: str | None) -> None:
+        """Choose a conversation's model."""
+        await transaction.find("set_model", **render_key(key), model=model, now=self._now())
+
+    @_transaction
+    async def set_system_prompt(
+        self, transaction: Transaction, key: ThreadKey, prompt: str | None
+    ) -> None:
+        """Set a conversation's system prompt."""
+        await transaction.find(
+            "set_system_prompt",
+            **render_key(key),
+            system_prompt=None if prompt is None else render_text(prompt),
+            now=self._now(),
+        )
+
+    async def find_conversation(self, key: ThreadKey) -> ConversationInfo | None:
+        """Read a conversation without its messages."""
+        row = await self.database.find("find_conversation", **render_key(key))
+        return None if row is None else parse_info(row)
+
+    async def load_recent(
+        self,
+        platform: str,
+        workspace: str | None = None,
+        channel: str | None = None,
+        author_id: str | None = None,
+        limit: int = 25,
+    ) -> Sequence[ConversationInfo]:
+        """Read conversations in which somebody, or the author, asked; the last used first."""
+        rows = await self.database.load(
+            "load_recent",
+            platform=platform,
+            workspace=workspace,
+            channel=channel,
+            author_id=author_id,
+            max_conversations=limit,
+        )
+        return [parse_info(row) for row in rows]
+
+    async def load_history(self, key: ThreadKey, limit: int = 200) -> Sequence[StoredMessage]:
+        """Read the newest messages, oldest first, sent or not; questions that wait stand last."""
+        rows = await self.database.load("load_history", **render_key(key), max_messages=limit)
+        return [parse_stored_message(row) for row in reversed(rows)]
+
+    @_transaction
+    async def prune(self, transaction: Transaction, untouched_since: datetime, limit: int) -> int:
+        """Delete up to `limit` conversations that nobody touched since, and that are not busy."""
+        gone = await transaction.load(
+            "prune", untouched_since=untouched_since, max_conversations=limit
+        )
+        return len(gone)
+
+    async def aclose(self) -> None:
+        """Close the database, after the writes under way."""
+        await self.database.aclose()

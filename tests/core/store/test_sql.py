@@ -1,0 +1,78 @@
+"""What holds for every SQL backend, below the store's own methods."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from core.conversation import ReplyMessage
+from core.store.database import Transaction
+from tests.core.store.values import (
+    KEY,
+    ask,
+    at,
+    complete,
+    get_turn,
+    open_url,
+    start,
+)
+
+
+async def test_failed_transaction_leaves_nothing_and_the_next_one_works(url: str) -> None:
+    async with open_url(url) as store:
+        turn = await start(store, ask(1))
+
+        async def break_off(transaction: Transaction) -> None:
+            await transaction.find("cancel", turn_id=turn.id, reason="half", now=at(0))
+            raise ValueError("in the middle")
+
+        with pytest.raises(ValueError, match="in the middle"):
+            await store.database.write(break_off)
+        assert await get_turn(store, turn.id) == turn
+        assert await store.cancel(turn.id, "whole")
+
+
+async def test_cancelled_transaction_goes_on_before_the_next_one(url: str) -> None:
+    async with open_url(url) as store:
+        turn = await start(store, ask(1))
+        is_inside, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def wait_inside(transaction: Transaction) -> None:
+            await transaction.find("restart", turn_id=turn.id)
+            is_inside.set()
+            await may_go_on.wait()
+            await transaction.find("restart", turn_id=turn.id)
+
+        async with asyncio.timeout(10):
+            first = asyncio.create_task(store.database.write(wait_inside))
+            await is_inside.wait()
+            second = asyncio.create_task(store.restart(turn.id))
+            first.cancel()
+            await asyncio.wait([first])
+            assert first.cancelled()
+            may_go_on.set()
+            restarted = await second
+        assert restarted is not None
+        assert restarted.attempts == 4
+
+
+async def test_close_waits_for_the_writes_under_way(url: str) -> None:
+    async with open_url(url) as store:
+        turn = await start(store, ask(1))
+        write = asyncio.create_task(store.add_reply_message(turn.id, ReplyMessage(0, "r0")))
+        await asyncio.sleep(0)
+        write.cancel()
+    async with open_url(url) as store:
+        assert (await get_turn(store, turn.id)).replies == (ReplyMessage(0, "r0"),)
+
+
+async def test_long_history_keeps_its_order(url: str) -> None:
+    async with open_url(url) as store:
+        for number in range(30):
+            await complete(store, ask(number), f"answer {number}")
+        assert await store.clear(KEY, at(9)) == []
+        texts = [message.text for message in (await store.load(KEY)).messages]
+    assert texts[:2] == ["question 10", "answer 10"]
+    assert texts[-1] == "answer 29"
+    assert len(texts) == 40
