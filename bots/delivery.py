@@ -118,6 +118,7 @@ class _Shown:
     start: int
     fence: str
     reply: ReplyMessage | None = None
+    recorded: ReplyMessage | None = None
     body: str = ""
     end: int = 0
 
@@ -126,7 +127,7 @@ class PagedReply:
     """A ReplySink that pages a text over an outlet's messages.
 
     `taken_over` are messages that an earlier attempt left: they are used before new ones are made,
-    and removed where the reply is shorter now.
+    and removed where the reply is shorter now. `give_up_after` is how long a platform may take nothing.
     """
 
     def __init__(
@@ -146,11 +147,13 @@ class PagedReply:
         self._text = ""
         self._changed = asyncio.Event()
         self._closing = asyncio.Event()
+        self._given_up = asyncio.Event()
         self._refusal: DeliveryError | None = None
         self._parts = 0
         self._open = _Shown(0, "")
         self._notice_task: asyncio.Task[None] | None = None
         self._pump_task: asyncio.Task[None] | None = None
+        self._delivery_task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Show that the question was noticed, and begin to show updates."""
@@ -167,10 +170,10 @@ class PagedReply:
         """Deliver the whole text. Raises DeliveryError."""
         await self._stop_pump()
         self._text = text
-        try:
-            await self._deliver()
-        finally:
-            await self._try_notice(is_working=False)
+        self._delivery_task = asyncio.create_task(self._deliver())
+        await asyncio.wait([self._delivery_task])  # cancelled here, `aclose` sees to the task
+        await self._try_notice(is_working=False)
+        self._delivery_task.result()
 
     async def fail(self, notice: str, text: str = "") -> None:
         """End with a notice, below the text so far. Raises DeliveryError."""
@@ -182,14 +185,15 @@ class PagedReply:
         if self._pump_task is None:
             return
         self._pace.active -= 1
+        self._given_up.set()
         self._closing.set()
         self._changed.set()
-        await asyncio.wait([self._pump_task], timeout=_LAST_CALL_SECONDS)
-        for task in (self._pump_task, self._notice_task):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        calling = {task for task in (self._pump_task, self._delivery_task) if task}
+        await asyncio.wait(calling, timeout=_LAST_CALL_SECONDS)
+        tasks = calling | {self._notice_task} if self._notice_task else calling
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._pump_task = None
 
     async def _stop_pump(self) -> None:
@@ -235,12 +239,13 @@ class PagedReply:
                     await self._closing.wait()
 
     async def _deliver(self) -> None:
-        """Bring the whole text onto the platform, however often it takes within the time allowed."""
+        """Bring the whole text onto the platform, as long as it takes something within the time allowed."""
         deadline = time.monotonic() + self._give_up_after
         back_off = _FIRST_BACK_OFF_SECONDS
         while True:
             if self._refusal is not None:
                 raise self._refusal
+            before = self._progress
             try:
                 await self._show(is_final=True)
                 return await self._remove_left_over()
@@ -250,13 +255,28 @@ class PagedReply:
             except TransientError as error:
                 wait, reason = back_off, error
                 back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
+            if self._progress != before:  # a long reply that is taken slowly is taken all the same
+                deadline = time.monotonic() + self._give_up_after
+                back_off = _FIRST_BACK_OFF_SECONDS
             if time.monotonic() + wait > deadline:
                 raise DeliveryError(f"gave up: {reason}") from reason
-            await asyncio.sleep(wait)
+            with suppress(asyncio.TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._given_up.wait()
+
+    @property
+    def _progress(self) -> tuple[int, int, int]:
+        return self._parts, self._open.end, -len(self._left_over)
+
+    def _check_wanted(self) -> None:
+        """Begin no further call once the reply was given up. Raises DeliveryError."""
+        if self._given_up.is_set():
+            raise DeliveryError("the reply was given up")
 
     async def _show(self, *, is_final: bool) -> None:
         """Bring the messages into step with the text, page by page."""
         while True:
+            self._check_wanted()
             shown, text = self._open, self._text
             page = next_page(
                 text,
@@ -273,9 +293,9 @@ class PagedReply:
                 page = replace(page, body=close_fence(page.body))
             try:
                 await self._put(shown, page, is_last_body=is_last_body)
-            except PageFullError:
+            except PageFullError as error:
                 if shown.reply is None:
-                    await self._outlet.remove(self._left_over.popleft())
+                    await self._remove_unusable(error)
                 self._go_on(shown.end, find_open_fence(text[shown.start : shown.end], shown.fence))
                 continue
             if not page.is_complete:
@@ -287,7 +307,7 @@ class PagedReply:
         if shown.reply is None and not self._left_over:
             reply = await self._outlet.post(self._parts, page.body)
             shown.reply, shown.body, shown.end = reply, page.body, page.end
-            await self._record(reply)
+        await self._record_shown(shown)
         before = shown.reply or self._left_over[0]
         if is_last_body and (self._outlet.appends or page.body != shown.body):
             after = await self._outlet.seal(before, page.body)
@@ -296,16 +316,29 @@ class PagedReply:
         else:
             return
         if shown.reply is None:
-            self._left_over.popleft()
+            shown.recorded = self._left_over.popleft()
         shown.reply, shown.body, shown.end = after, page.body, page.end
-        if after != before:
-            await self._record(after)
+        await self._record_shown(shown)
+
+    async def _record_shown(self, shown: _Shown) -> None:
+        """Record what a message now is, also if the store failed when it was made."""
+        if shown.reply is not None and shown.reply != shown.recorded:
+            await self._record(shown.reply)
+            shown.recorded = shown.reply
 
     def _go_on(self, start: int, fence: str) -> None:
         self._parts += 1
         self._open = _Shown(start, fence, end=start)
 
+    async def _remove_unusable(self, error: PageFullError) -> None:
+        """Remove a message of an earlier attempt that does not take this text."""
+        if not self._left_over:
+            raise DeliveryError(f"a new message takes no text: {error}") from error
+        await self._outlet.remove(self._left_over[0])
+        self._left_over.popleft()
+
     async def _remove_left_over(self) -> None:
         while self._left_over:
+            self._check_wanted()
             await self._outlet.remove(self._left_over[0])
             self._left_over.popleft()

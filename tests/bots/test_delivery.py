@@ -15,7 +15,7 @@ from bots.delivery import (
     TransientError,
 )
 from core.conversation import ReplyMessage
-from core.errors import DeliveryError
+from core.errors import DeliveryError, StoreError
 
 LIMIT = 100
 AT_ONCE = timedelta(milliseconds=1)
@@ -32,6 +32,8 @@ class RecordingOutlet:
         self.failures: list[Exception | None] = []
         self.working: list[bool] = []
         self.changed = asyncio.Event()
+        self.may_post = asyncio.Event()
+        self.may_post.set()
 
     def fits(self, body: str) -> bool:
         return len(body) <= LIMIT
@@ -41,6 +43,8 @@ class RecordingOutlet:
 
     async def post(self, part: int, body: str) -> ReplyMessage:
         self._call("post")
+        self.changed.set()
+        await self.may_post.wait()
         name = f"m{len(self.shown)}"
         self.shown[name] = body
         self.changed.set()
@@ -86,10 +90,14 @@ class Reply:
     def __init__(self, outlet: RecordingOutlet, **options: object) -> None:
         self.outlet = outlet
         self.recorded: list[ReplyMessage] = []
+        self.store_failures = 0
         kind: Outlet = outlet
         self.sink = PagedReply(kind, self.record, Pace(AT_ONCE, 10_000_000), **options)  # type: ignore[arg-type]
 
     async def record(self, reply: ReplyMessage) -> None:
+        if self.store_failures:
+            self.store_failures -= 1
+            raise StoreError("disk full")
         self.recorded.append(reply)
 
     @property
@@ -218,6 +226,72 @@ async def test_messages_of_an_earlier_attempt_are_taken_over(outlet: RecordingOu
     await reply.sink.aclose()
     assert outlet.shown == {"old0": "whole", "sorry": "a notice"}
     assert "post" not in outlet.calls
+
+
+async def test_a_message_that_the_store_did_not_take_is_recorded_later(outlet: RecordingOutlet):
+    reply = Reply(outlet)
+    reply.store_failures = 1
+    await reply.sink.start()
+    reply.sink.update("words")
+    await outlet.wait_until(lambda: bool(outlet.shown) and not reply.store_failures)
+    await reply.sink.finish("words")
+    await reply.sink.aclose()
+    assert {message.message_id for message in reply.recorded} == {"m0"}
+    assert outlet.calls.count("post") == 1
+
+
+async def test_a_full_message_of_an_earlier_attempt_goes_however_often_it_takes(
+    outlet: RecordingOutlet,
+):
+    outlet.shown = {"old": "torso"}
+    outlet.failures = [PageFullError("old"), TransientError("503"), PageFullError("old")]
+    reply = Reply(outlet, taken_over=[ReplyMessage(0, "old")])
+    await reply.sink.start()
+    await reply.sink.finish("whole")
+    await reply.sink.aclose()
+    assert reply.text == ["whole"]
+    assert "old" not in outlet.shown
+
+
+async def test_a_new_message_that_takes_nothing_ends_the_delivery(outlet: RecordingOutlet):
+    outlet.failures = [PageFullError("too long")]
+    reply = Reply(outlet)
+    await reply.sink.start()
+    with pytest.raises(DeliveryError, match="too long"):
+        await reply.sink.finish("whole")
+    await reply.sink.aclose()
+
+
+async def test_a_delivery_cut_off_records_the_message_just_made_and_makes_no_other(
+    outlet: RecordingOutlet,
+):
+    outlet.may_post.clear()
+    reply = Reply(outlet)
+    await reply.sink.start()
+    finishing = asyncio.create_task(reply.sink.finish("word " * LIMIT))
+    await outlet.wait_until(lambda: outlet.calls == ["post"])
+    finishing.cancel()
+    await asyncio.wait([finishing], timeout=5)
+    closing = asyncio.create_task(reply.sink.aclose())
+    await asyncio.sleep(0)
+    outlet.may_post.set()
+    await asyncio.wait_for(closing, 5)
+    assert finishing.cancelled()
+    assert outlet.calls.count("post") == 1
+    assert reply.recorded[0].message_id == "m0"
+
+
+async def test_a_reply_that_is_taken_page_by_page_is_not_given_up(outlet: RecordingOutlet):
+    slow_down = SlowDownError(timedelta(milliseconds=60))
+    each_page = [None, None, slow_down] if outlet.appends else [None, slow_down]
+    outlet.failures = [slow_down, *each_page * 20]
+    reply = Reply(outlet, give_up_after=timedelta(milliseconds=100))
+    text = "word " * LIMIT
+    await reply.sink.start()
+    await reply.sink.finish(text)
+    await reply.sink.aclose()
+    assert len(reply.text) >= 5
+    assert " ".join(reply.text).split() == text.split()
 
 
 async def test_a_failure_is_told_below_what_was_said(outlet: RecordingOutlet):
