@@ -138,4 +138,5 @@ def turn_options(settings: Settings) -> TurnOptions:
         temperature=settings.temperature,
         max_context_tokens=settings.max_context_tokens,
         max_attempts=settings.max_attempts,
+        max_age=settings.max_question_age,
     )

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     max_requests_per_minute: int = Field(default=60, ge=1)
     max_tokens_per_minute: int | None = Field(default=None, ge=1)
     max_attempts: int = Field(default=3, ge=1, le=10)
+    max_question_age_minutes: float = Field(default=15, gt=0)
     connect_timeout_seconds: float = Field(default=10, gt=0)
     first_token_timeout_seconds: float = Field(default=60, gt=0)
     token_timeout_seconds: float = Field(default=60, gt=0)
@@ -100,6 +101,11 @@ class Settings(BaseSettings):
     def retention(self) -> timedelta | None:
         """How long an untouched conversation is kept; None keeps all."""
         return timedelta(days=self.retention_days) if self.retention_days else None
+
+    @property
+    def max_question_age(self) -> timedelta:
+        """How old a question may be that is answered after an interruption."""
+        return timedelta(minutes=self.max_question_age_minutes)
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value that is set, for keeping them out of the log."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -14,6 +14,7 @@ import discord
 
 from bots.commands import Command, Commands
 from bots.delivery import Pace, PagedReply
+from bots.discord.catch_up import MAX_PLACES, catch_up
 from bots.discord.client import TOKEN_VARIABLE, BotClient, log_in
 from bots.discord.events import (
     PLATFORM,
@@ -48,12 +49,18 @@ class DiscordFrontend:
     name = PLATFORM
 
     def __init__(
-        self, settings: Settings, turns: Turns, threads: Threads, commands: Commands
+        self,
+        settings: Settings,
+        turns: Turns,
+        threads: Threads,
+        commands: Commands,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._turns = turns
         self._threads = threads
         self._commands = commands
+        self._now = now
         self._open_channels = parse_open_channels(settings.discord_channels)
         self._connected: BotClient | None = None
         self._paces = WeakValueDictionary[str, Pace]()
@@ -72,6 +79,7 @@ class DiscordFrontend:
         """Receive events until `stop`. Raises TokenRefusedError when the token is revoked."""
         client = self._client
         client.event(self.on_message)
+        client.event(self.on_ready)
         tree = build_tree(client, self._commands, self.on_command)
         syncing = asyncio.create_task(sync_commands(tree))
         try:
@@ -104,6 +112,14 @@ class DiscordFrontend:
             task.cancel()
         await asyncio.gather(*handling, return_exceptions=True)
         await client.close()
+
+    async def on_ready(self) -> None:
+        """Catch up: a new session brings nothing of what was said before it."""
+        with self._owned():
+            known = [info.key for info in await self._threads.recent(PLATFORM, limit=MAX_PLACES)]
+            since = self._now() - self._settings.max_question_age
+            count = await catch_up(self._client, known, since, self.on_message)
+            log.info("Discord: ready, after a look at %d messages", count)
 
     async def on_message(self, message: discord.Message) -> None:
         """Hand on what is meant for the bot."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ async def running_skein(
     folder: Path,
     *,
     models: FakeModels | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
     **settings: Any,
 ) -> AsyncGenerator[Skein]:
     """Run Skein on a simulated server; at the end hold all that it sent against Discord's document."""
@@ -90,7 +91,7 @@ async def running_skein(
     ):
         threads = Threads(store, known, turns)
         frontend = DiscordFrontend(
-            make_settings(server, **settings), turns, threads, Commands(threads, store)
+            make_settings(server, **settings), turns, threads, Commands(threads, store), now
         )
         turns.attach(frontend.name, frontend.open_sink)
         await frontend.connect()
