@@ -18,6 +18,7 @@ from discord.gateway import DiscordWebSocket, KeepAliveHandler
 from discord.http import Route
 
 from bots.discord.calm import calm_reconnects
+from bots.discord.lenient import complete_application, guard_parsers, read_leniently
 from core.errors import SettingsError, TokenRefusedError
 
 log = logging.getLogger("skein.discord")
@@ -69,10 +70,20 @@ class BotClient(discord.Client):
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._open_socket = self.http.ws_connect
         self.http.ws_connect = self._remember_socket
+        guard_parsers(self._connection.parsers)
 
     def is_closed(self) -> bool:
         """Whether the gateway was left for good; discord.py reconnects until then."""
         return self._leaving.is_set() or super().is_closed()
+
+    async def application_info(self) -> discord.AppInfo:
+        """Ask for the application, of which nothing but the id matters: a server need not tell."""
+        try:
+            data = await self.http.application_info()
+        except discord.NotFound:
+            data = {}
+        bot_id = self.user.id if self.user else 0
+        return discord.AppInfo(self._connection, complete_application({**data}, bot_id))
 
     async def hold_gateway(self) -> None:
         """Receive events until `leave`. Raises TokenRefusedError when Discord ends it for good."""
@@ -180,6 +191,7 @@ async def log_in(token: str, api_url: str) -> BotClient:
     if not token.isascii() or len(token.split()) != 1:
         raise TokenRefusedError("Discord", TOKEN_VARIABLE, "this is no bot token")
     calm_reconnects()
+    read_leniently()
     point_at(api_url)
     for seconds in iterate_back_off():
         client = BotClient()
@@ -197,14 +209,20 @@ async def _try_log_in(client: BotClient, token: str, api_url: str) -> None:
     try:
         async with asyncio.timeout(LOGIN_SECONDS):
             await client.login(token)
-            gateway = await client.http.request(Route("GET", "/gateway/bot"))
-            point_at(api_url, gateway["url"])
+            point_at(api_url, await _find_gateway(client))
     except (KeyError, TypeError) as error:
         await client.close()
         raise _no_discord(api_url, "something else") from error
     except BaseException:
         await client.close()
         raise
+
+
+async def _find_gateway(client: BotClient) -> str:
+    try:
+        return (await client.http.request(Route("GET", "/gateway/bot")))["url"]
+    except discord.NotFound:
+        return (await client.http.request(Route("GET", "/gateway")))["url"]
 
 
 def _read_wait(error: Exception, api_url: str) -> float:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 import aiohttp
 import discord
+from discord.http import Route
 
 from bots.delivery import PageFullError, SlowDownError, TransientError
 from bots.discord.render import fits, render
 from core.conversation import ReplyMessage, ThreadKey
 from core.errors import DeliveryError
-
-if TYPE_CHECKING:
-    from discord.types.message import MessageReference as MessageReferencePayload
 
 CALL_SECONDS = 30.0
 """The longest a call may take; discord.py waits for short rate limits by itself, within this."""
@@ -39,7 +37,8 @@ class DiscordOutlet:
 
     def __init__(self, client: discord.Client, key: ThreadKey, message_id: str) -> None:
         self._message_id = message_id
-        self._channel = client.get_partial_messageable(int(key.thread or key.channel))
+        self._channel_id = key.thread or key.channel
+        self._http = client.http
         self._is_shown = asyncio.Event()
 
     def fits(self, body: str) -> bool:
@@ -54,7 +53,7 @@ class DiscordOutlet:
         deadline = time.monotonic() + _LONGEST_TYPING_SECONDS
         while is_working and not self._is_shown.is_set() and time.monotonic() < deadline:
             async with _translated():
-                await self._channel.typing()
+                await self._http.send_typing(self._channel_id)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TYPING_SECONDS):
                     await self._is_shown.wait()
@@ -68,16 +67,17 @@ class DiscordOutlet:
         content = _render_content(body)
         async with _translated():
             message = await self._send(part, content)
+            reply = ReplyMessage(part, _read_id(message))
             self._is_shown.set()
-            if message.content != content:
-                await message.edit(content=content)
-        return ReplyMessage(part, str(message.id))
+            if message.get("content", content) != content:
+                await self._change(reply, content)
+        return reply
 
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
         """Show a body in a message."""
         self._is_shown.set()
         async with _translated(), _full_pages_told():
-            await self._message(reply).edit(content=_render_content(body))
+            await self._change(reply, _render_content(body))
         return reply
 
     async def seal(self, reply: ReplyMessage, body: str) -> ReplyMessage:
@@ -88,39 +88,41 @@ class DiscordOutlet:
         """Delete a message, unless somebody did."""
         async with _translated():
             try:
-                await self._message(reply).delete()
+                await self._http.delete_message(self._channel_id, reply.message_id)
             except discord.NotFound:
                 return
 
-    async def _send(self, part: int, content: str) -> discord.Message:
+    async def _send(self, part: int, content: str) -> dict[str, Any]:
         """Links are shown without previews: those would fetch whatever address a model wrote."""
-        nonce = f"{self._message_id}-{part}"
-        if part:
-            return await self._channel.send(content, nonce=nonce, suppress_embeds=True)
-        question = _Question(message_id=int(self._message_id), channel_id=self._channel.id)
-        return await self._channel.send(
-            content, nonce=nonce, suppress_embeds=True, reference=question
-        )
-
-    def _message(self, reply: ReplyMessage) -> discord.PartialMessage:
-        return self._channel.get_partial_message(int(reply.message_id))
-
-
-class _Question(discord.MessageReference):
-    """The message that a reply answers; one that was deleted meanwhile does not hinder it.
-
-    Ids go out as text, as Discord's document asks; discord.py sends numbers.
-    """
-
-    def to_dict(self) -> MessageReferencePayload:
-        """Give what is sent."""
-        return {
-            "message_id": str(self.message_id),
-            "channel_id": str(self.channel_id),
-            "fail_if_not_exists": False,
+        payload: dict[str, Any] = {
+            "content": content,
+            "nonce": f"{self._message_id}-{part}",
+            "enforce_nonce": True,
+            "flags": discord.MessageFlags(suppress_embeds=True).value,
+            "allowed_mentions": {"parse": []},
         }
+        if not part:  # a question that was deleted meanwhile does not hinder its answer
+            payload["message_reference"] = {
+                "message_id": self._message_id,
+                "channel_id": self._channel_id,
+                "fail_if_not_exists": False,
+            }
+        route = Route("POST", "/channels/{channel_id}/messages", channel_id=self._channel_id)
+        return await self._http.request(route, json=payload)
 
-    to_message_reference_dict = to_dict
+    async def _change(self, reply: ReplyMessage, content: str) -> None:
+        payload = {"content": content, "allowed_mentions": {"parse": []}}
+        path = "/channels/{channel_id}/messages/{message_id}"
+        ids = {"channel_id": self._channel_id, "message_id": reply.message_id}
+        await self._http.request(Route("PATCH", path, **ids), json=payload)
+
+
+def _read_id(message: Mapping[str, Any]) -> str:
+    """Give the id of a message just made, all that is needed of it. Without one it cannot be edited."""
+    try:
+        return str(message["id"])
+    except (KeyError, TypeError):
+        raise DeliveryError("Discord did not say which message it made") from None
 
 
 def _render_content(body: str) -> str:

@@ -21,6 +21,7 @@ log = logging.getLogger("skein.discord")
 MAX_CHOICES = 25
 MAX_CHOICE_CHARS = 100
 _SYNC_SECONDS = 120.0
+_NO_SUCH_ROUTE = (404, 405)
 
 Answer = Callable[[discord.Interaction, Command], Awaitable[None]]
 
@@ -108,7 +109,12 @@ async def _load_registered(client: discord.Client) -> list[Any]:
     """Ask which commands there are, as Discord has them: discord.py's own objects misread `contexts`."""
     if client.application_id is None:
         raise discord.MissingApplicationID
-    return list(await client.http.get_global_commands(client.application_id))
+    try:
+        return list(await client.http.get_global_commands(client.application_id))
+    except discord.HTTPException as error:
+        if error.status not in _NO_SUCH_ROUTE:
+            raise
+        return []
 
 
 def _sorted(commands: list[Any]) -> list[tuple[object, ...]]:

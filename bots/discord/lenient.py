@@ -1,0 +1,96 @@
+"""Reads what other servers than Discord's own answer, which leave out things that discord.py insists on.
+
+Nothing that is filled in here is read by Skein. Without it discord.py would drop the connection, or
+lose a message, over a field that nobody misses; likewise over a field that Discord changes one day.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import discord.client
+import discord.http
+from discord.gateway import DiscordWebSocket
+
+log = logging.getLogger("skein.discord")
+
+Payload = dict[str, Any]
+Parse = Callable[[Payload], None]
+
+
+class LenientWebSocket(DiscordWebSocket):
+    """discord.py's gateway connection; a READY needs nothing but the bot's user."""
+
+    async def received_message(self, msg: Any, /) -> None:
+        """Complete a READY, and hand on everything else as it came."""
+        text = self._decompressor.decompress(msg) if type(msg) is bytes else msg
+        if text is None:  # a part of a frame
+            return
+        if '"READY"' in text:
+            text = self._complete_ready(text)
+        await super().received_message(text)
+
+    def _complete_ready(self, text: str) -> str:
+        event: Payload = json.loads(text)
+        if event.get("t") != "READY":
+            return text
+        usual = {"session_id": "", "resume_gateway_url": str(self.gateway), "guilds": []}
+        data: Payload = {**usual, **event["d"]}
+        data["user"] = complete_user(data["user"])
+        return json.dumps({"s": 1, **event, "d": data})
+
+
+def read_leniently() -> None:
+    """Let discord.py read JSON of whatever charset, and a sparse READY. Doing it again changes nothing."""
+    discord.http.json_or_text = _read_body
+    discord.client.DiscordWebSocket = LenientWebSocket  # pyright: ignore[reportPrivateImportUsage]
+
+
+def guard_parsers(parsers: dict[str, Parse]) -> None:
+    """Complete messages, and let an event that cannot be read end nothing but itself."""
+    for name, parse in parsers.items():
+        if name != "READY":  # without it there is nothing to go on with
+            parsers[name] = functools.partial(_parse, name, parse)
+
+
+def complete_user(user: Payload) -> Payload:
+    """Add to a user what discord.py insists on."""
+    return {"username": str(user["id"]), "discriminator": "0", "avatar": None, **user}
+
+
+def complete_message(message: Payload) -> Payload:
+    """Add to a message what discord.py insists on."""
+    completed = {"type": 0, "content": "", **message, "author": complete_user(message["author"])}
+    completed["mentions"] = [complete_user(user) for user in message.get("mentions") or ()]
+    return completed
+
+
+def complete_application(application: Payload, bot_id: int) -> Any:
+    """Add to an application what discord.py insists on. Its id is the bot's where none is given."""
+    nobody = complete_user({"id": bot_id})
+    usual: Payload = {"id": bot_id, "name": "", "description": "", "icon": None, "verify_key": ""}
+    usual |= {"bot_public": False, "bot_require_code_grant": False}
+    return {**usual, **application, "owner": nobody, "team": None}
+
+
+def _parse(name: str, parse: Parse, data: Payload) -> None:
+    try:
+        parse(complete_message(data) if name == "MESSAGE_CREATE" else data)
+    except Exception:
+        log.exception("Discord: an event of the kind %s cannot be read", name)
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> Any:
+    """Read JSON where it is JSON, else text; discord.py's own takes a charset beside the type for text."""
+    text = await response.text(encoding="utf-8")
+    if response.content_type != "application/json":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,67 @@
+"""Servers other than Discord's own say less, and are understood all the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.conversation import TurnState
+from tests.bots.discord.kit import Skein, running_skein
+from tests.bots.discord.sparse import BOT, SparseDiscord, serve_sparse
+
+
+@pytest.fixture
+async def sparse() -> AsyncIterator[SparseDiscord]:
+    async with serve_sparse() as server:
+        yield server
+
+
+@pytest.fixture
+async def skein(sparse: Any, tmp_path: Path) -> AsyncIterator[Skein]:
+    async with running_skein(sparse, tmp_path, discord_channels="20") as skein:
+        yield skein
+
+
+async def test_a_bare_message_is_answered(sparse: SparseDiscord, skein: Skein) -> None:
+    await sparse.say(1, f"<@{BOT}> hello")
+    await sparse.wait_for_content("Answer to hello")
+    await skein.settle()
+    assert list(sparse.contents.values()) == ["Answer to hello"]
+    assert (await skein.turn()).state is TurnState.DONE
+
+
+async def test_an_answer_that_comes_back_as_an_event_is_not_answered(
+    sparse: SparseDiscord, skein: Skein
+) -> None:
+    await sparse.say(1, "Answer to hello", author=BOT)
+    await sparse.say(2, "hello")
+    await sparse.wait_for_content("Answer to hello")
+    await skein.settle()
+    assert len(sparse.contents) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("MESSAGE_CREATE", {"id": "7"}),
+        ("GUILD_CREATE", {"id": "10", "channels": [{"id": "20"}]}),
+        ("INTERACTION_CREATE", {"id": "7"}),
+        ("SOMETHING_NEW", None),
+    ],
+)
+async def test_an_event_that_cannot_be_read_does_not_cost_the_connection(
+    sparse: SparseDiscord, skein: Skein, event: str, data: Any
+) -> None:
+    await sparse.send(event, data)
+    await sparse.say(1, "hello")
+    await sparse.wait_for_content("Answer to hello")
+
+
+async def test_commands_are_registered_where_none_can_be_listed(
+    sparse: SparseDiscord, skein: Skein
+) -> None:
+    await sparse.wait_for_commands()
+    assert {command["name"] for command in sparse.commands} >= {"clear", "model"}
