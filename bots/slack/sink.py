@@ -12,7 +12,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bots.delivery import PageFullError, TransientError
+from bots.delivery import PageFullError, SlowDownError, TransientError
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
 from bots.slack.lost import Unconfirmed, find_unconfirmed
 from bots.slack.render import render_mrkdwn, render_stream
@@ -183,7 +183,7 @@ class SlackOutlet:
         return ReplyMessage(part, ts)
 
     async def _start_stream(self, part: int, body: str) -> ReplyMessage | None:
-        """Open a stream. None where Slack refuses."""
+        """Open a stream. None where Slack refuses, or has opened enough: 20 a minute, docs.slack.dev says."""
         text = render_stream(body)
         call = self._client.chat_startStream(
             channel=self._key.channel,
@@ -197,6 +197,11 @@ class SlackOutlet:
         except RefusedCallError as error:
             self._support.note_refusal(Feature.STREAM, self._key, error.code)
             return None
+        except SlowDownError:
+            return None
+        except TransientError:
+            self._may_stream = False  # should it not be there, a post is the surer way
+            raise
         self._support.note_success(Feature.STREAM, self._key)
         self._streams[ts] = _Stream(text, self._clock())
         return ReplyMessage(part, ts, "stream")

@@ -252,7 +252,7 @@ async def test_reply_is_made_again_where_the_bot_may_not_look(desk: Desk) -> Non
     desk.slack.faults.add(Fault("conversations.replies", status=200, error="missing_scope"))
     with pytest.raises(TransientError):
         await outlet.post(0, "hi")
-    assert (await outlet.post(0, "hi")).kind == "stream"
+    assert (await outlet.post(0, "hi")).kind == "message"
 
 
 async def test_text_that_begins_anew_replaces_the_stream(desk: Desk) -> None:
@@ -320,25 +320,38 @@ def test_update_page_is_measured_as_rendered(desk: Desk) -> None:
 
 
 async def test_429_says_how_long_to_wait(desk: Desk) -> None:
-    desk.slack.faults.add(Fault("chat.startStream", status=429, retry_after=timedelta(seconds=7)))
+    desk.slack.faults.add(Fault("chat.postMessage", status=429, retry_after=timedelta(seconds=7)))
     with pytest.raises(SlowDownError) as caught:
-        await desk.outlet().post(0, "hi")
+        await desk.outlet(replace(desk.key, thread="")).post(0, "hi")
     assert caught.value.retry_after == timedelta(seconds=7)
     assert desk.shown() == []
 
 
+async def test_reply_is_posted_while_slack_opens_no_more_streams(desk: Desk) -> None:
+    desk.slack.faults.add(Fault("chat.startStream", status=429, retry_after=timedelta(seconds=30)))
+    outlet = desk.outlet()
+    assert (await outlet.post(0, "hi")).kind == "message"
+    assert not outlet.appends
+    assert desk.outlet().appends
+
+
 @pytest.mark.parametrize(
     "fault",
-    [Fault("chat.startStream", status=503), Fault("chat.startStream", drop=True)],
-    ids=["503", "dropped"],
+    [
+        Fault("chat.startStream", status=503, times=9),
+        Fault("chat.startStream", status=200, error="internal_error", times=9),
+        Fault("chat.startStream", drop=True, times=9),
+    ],
+    ids=["503", "internal", "dropped"],
 )
-async def test_what_may_pass_is_worth_another_try(desk: Desk, fault: Fault) -> None:
+async def test_reply_is_posted_where_opening_a_stream_failed(desk: Desk, fault: Fault) -> None:
     desk.slack.faults.add(fault)
     outlet = desk.outlet()
     with pytest.raises(TransientError):
         await outlet.post(0, "hi")
     assert len(desk.slack.calls) == 1
-    assert (await outlet.post(0, "hi")).kind == "stream"
+    assert (await outlet.post(0, "hi")).kind == "message"
+    assert [view["text"] for view in desk.shown()] == ["hi"]
 
 
 async def test_post_into_an_archived_channel_is_refused_for_good(desk: Desk) -> None:
