@@ -51,7 +51,7 @@ async def catch_up(
 def find_places(
     client: discord.Client, known: Collection[ThreadKey], since: datetime
 ) -> Iterator[Messageable]:
-    """Find where something may have been said: what Discord announced by its last message, the rest by heart."""
+    """Find where something may have been said: by the last message that Discord announced, or by heart."""
     oldest = discord.utils.time_snowflake(since)
     announced: dict[int, Messageable] = {}
     for guild in client.guilds:
