@@ -59,6 +59,11 @@ class Program:
         async with asyncio.timeout(timeout):
             return await self.process.wait()
 
+    def type(self, text: str) -> None:
+        """Write to its standard input, which was kept open."""
+        assert self.process.stdin
+        self.process.stdin.write(text.encode())
+
     def terminate(self) -> None:
         """Ask it to stop, by SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
@@ -75,8 +80,12 @@ async def run_program(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
+    keep_open: bool = False,
 ) -> AsyncGenerator[Program]:
-    """Run a program in a folder until the context ends, which kills it if it still runs."""
+    """Run a program in a folder until the context ends, which kills it if it still runs.
+
+    `stdin` is written at once, and is all of its input unless it is kept open.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd,
@@ -89,7 +98,8 @@ async def run_program(
     reading = asyncio.create_task(program.read())
     if stdin is not None and process.stdin:
         process.stdin.write(stdin)
-        process.stdin.close()
+        if not keep_open:
+            process.stdin.close()
     try:
         yield program
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,9 @@ async def chat(options: argparse.Namespace) -> int:
     configure_logs(level, settings.log_format, settings.secrets())
     name = options.thread or f"{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
     key = ThreadKey("console", "local", "local", name)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an answer may hold what the terminal cannot show
     screen = Screen(sys.stdin, sys.stdout, sys.stderr)
     async with open_app(settings) as app:
         if app.models.is_demo and not settings.model:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import getpass
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bots.commands import Command, Commands
 from bots.console.screen import Screen
 from bots.console.sink import ConsoleSink
-from core.conversation import Author, Incoming, ThreadKey, Turn
+from core.conversation import Author, Incoming, ThreadKey, Turn, TurnState
 from core.errors import SkeinError, render_for_people
 from core.sink import RecordReply
 from core.store.base import Store
@@ -20,6 +20,7 @@ from core.turns import Turns
 GOODBYES = frozenset({"quit", "exit", "bye"})
 COMMANDS = frozenset({"clear", "model", "help"})
 _PREVIEW = 80
+_LONGEST_TURN = timedelta(hours=1)  # the model's own timeouts end it long before
 
 
 class ConsoleFrontend:
@@ -43,34 +44,35 @@ class ConsoleFrontend:
         self._screen = screen
         self._key = key
         self._author = Author("local", _user_name())
-        self._sink: ConsoleSink | None = None
-        self._opened = asyncio.Event()
+        self._opened: list[ConsoleSink] = []
 
     def open_sink(self, turn: Turn, record: RecordReply) -> ConsoleSink:
         """Build the sink for a turn."""
-        self._sink = ConsoleSink(self._screen, turn, record)
-        self._opened.set()
-        return self._sink
+        self._opened.append(ConsoleSink(self._screen, turn, record))
+        return self._opened[-1]
 
     async def talk(self) -> int:
-        """Talk until the person leaves. 1 where the last answer failed, else 0."""
+        """Talk until the person leaves. 1 where the last answer failed, or nobody read it, else 0."""
         self._turns.attach(self.name, self.open_sink)
         await self._end_interrupted_turns()
         await self._greet()
         status = 0
         try:
-            while (line := await self._screen.read("You: ")) is not None:
+            while (
+                self._screen.is_watched and (line := await self._screen.read("You: ")) is not None
+            ):
                 text = line.strip()
                 if text.lower() in GOODBYES:
                     break
                 if text:
                     status = 0 if await self._handle(text) else 1
         except asyncio.CancelledError:
-            if self._screen.is_interactive:
-                self._screen.line()
+            if not self._screen.is_interactive:
+                raise
+            self._screen.line()
         if self._screen.is_interactive:
             self._screen.line("Goodbye!")
-        return status
+        return status if self._screen.is_watched else 1
 
     async def _greet(self) -> None:
         if not self._screen.is_interactive:
@@ -108,8 +110,17 @@ class ConsoleFrontend:
         self._opened.clear()
         now = datetime.now(UTC)
         await self._turns.submit(Incoming(self._key, uuid.uuid4().hex, self._author, text, now))
-        await self._opened.wait()
-        return await self._sink.ended if self._sink else False
+        await self._turns.wait_idle(_LONGEST_TURN)
+        if not self._opened:
+            await self._take_back()
+        return bool(self._opened) and self._opened[-1].was_answered
+
+    async def _take_back(self) -> None:
+        """End a question that never began, because another `skein chat` answers in this thread."""
+        for turn in await self._store.load_unfinished():
+            if turn.key == self._key and turn.state is TurnState.QUEUED:
+                await self._store.cancel(turn.id, "busy elsewhere")
+        self._screen.error("This thread is busy in another terminal. Please ask again.")
 
     async def _print_history(self) -> None:
         stored = await self._threads.history(self._key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from contextlib import suppress
 from itertools import cycle
@@ -21,6 +22,8 @@ class Screen:
         self._out = out
         self._err = err
         self.is_interactive = source.isatty() and out.isatty()
+        self.is_watched = True
+        """Whether anybody reads what is printed: `skein chat | head` stops doing so."""
         self._spinner: asyncio.Task[None] | None = None
 
     async def read(self, prompt: str) -> str | None:
@@ -59,7 +62,7 @@ class Screen:
     def write(self, text: str) -> None:
         """Print a piece of an answer at once."""
         self.stop_spinner()
-        print(text, end="", file=self._out, flush=True)
+        self._print(text, self._out)
 
     def line(self, text: str = "") -> None:
         """Print a line."""
@@ -71,12 +74,12 @@ class Screen:
         if self.is_interactive:
             self.line(self.paint(text, "2"))
         else:
-            print(text, file=self._err, flush=True)
+            self._print(f"{text}\n", self._err)
 
     def error(self, text: str) -> None:
         """Tell of a failure, on standard error."""
         self.stop_spinner()
-        print(self.paint(f"Error: {text}", "31"), file=self._err, flush=True)
+        self._print(self.paint(f"Error: {text}", "31") + "\n", self._err)
 
     def start_spinner(self) -> None:
         """Show that an answer is on its way, until something is printed."""
@@ -88,9 +91,17 @@ class Screen:
         if self._spinner is not None:
             self._spinner.cancel()
             self._spinner = None
-            print(_CLEAR_LINE, end="", file=self._out, flush=True)
+            self._print(_CLEAR_LINE, self._out)
 
     async def _spin(self) -> None:
         for sign in cycle(_SPIN):
-            print(f"\r{self.paint(f'{sign} Thinking…', '2')}", end="", file=self._out, flush=True)
+            self._print(f"\r{self.paint(f'{sign} Thinking…', '2')}", self._out)
             await asyncio.sleep(_SPIN_SECONDS)
+
+    def _print(self, text: str, file: TextIO) -> None:
+        try:
+            print(text, end="", file=file, flush=True)
+        except BrokenPipeError:
+            self.is_watched = False
+            # What is left in the buffer has to go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())

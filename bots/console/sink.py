@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from bots.console.screen import Screen
 from core.conversation import ReplyMessage, Turn
 from core.sink import RecordReply
 
 
 class ConsoleSink:
-    """A ReplySink that prints. `ended` tells whether the turn was answered."""
+    """A ReplySink that prints. `was_answered` tells whether the whole answer was."""
 
     def __init__(self, screen: Screen, turn: Turn, record: RecordReply) -> None:
         self._screen = screen
         self._turn = turn
         self._record = record
         self._printed = ""
-        self.ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.was_answered = False
 
     async def start(self) -> None:
         """Show that an answer is on its way."""
@@ -39,7 +37,7 @@ class ConsoleSink:
         self.update(self._printed + text[len(shown) :])
         self._screen.line()
         await self._record(ReplyMessage(0, f"reply-{self._turn.id}"))
-        self._end(was_answered=True)
+        self.was_answered = True
 
     async def fail(self, notice: str, text: str = "") -> None:
         """Tell of the failure, below what was printed."""
@@ -47,13 +45,7 @@ class ConsoleSink:
             self._screen.line()
         self._screen.error(notice)
         await self._record(ReplyMessage(0, f"reply-{self._turn.id}", "notice"))
-        self._end(was_answered=False)
 
     async def aclose(self) -> None:
         """Take the spinner away."""
         self._screen.stop_spinner()
-        self._end(was_answered=False)
-
-    def _end(self, *, was_answered: bool) -> None:
-        if not self.ended.done():
-            self.ended.set_result(was_answered)

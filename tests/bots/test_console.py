@@ -4,9 +4,12 @@ import asyncio
 import os
 import pty
 import re
+import shlex
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,6 +79,48 @@ async def test_a_model_that_cannot_be_used_stops_with_2(tmp_path: Path):
     async with run_program(CHAT, cwd=tmp_path, environment=environment, stdin=b"hi\n") as program:
         assert await program.wait() == 2
     assert "OPENAI_API_KEY" in program.output
+
+
+async def test_an_answer_that_the_terminal_cannot_show_is_shown_as_far_as_it_can(tmp_path: Path):
+    status, output = await chat(tmp_path, "hello\n", PYTHONIOENCODING="ascii")
+    assert status == 0
+    assert "Hello! You said ?hello?" in output
+
+
+async def test_an_interrupt_in_a_pipe_is_told_by_the_status(tmp_path: Path):
+    environment = clean_environment(MODEL="demo/echo")
+    async with run_program(
+        CHAT, cwd=tmp_path, environment=environment, stdin=b"hello\n", keep_open=True
+    ) as program:
+        await program.wait_for_line("Hello!")
+        program.process.send_signal(signal.SIGINT)
+        assert await program.wait() == 130
+    assert "Traceback" not in program.output
+
+
+async def test_output_that_nobody_reads_any_more_ends_it_quietly(tmp_path: Path):
+    questions = "".join(f"hello {number}\n" for number in range(20))
+    shell = f"{shlex.join(CHAT)} 2>errors; echo $? >status"
+    async with run_program(
+        ("sh", "-c", f"({shell}) | head -c 5"),
+        cwd=tmp_path,
+        environment=clean_environment(MODEL="demo/echo"),
+        stdin=questions.encode(),
+    ) as program:
+        assert await program.wait() == 0
+    assert (tmp_path / "status").read_text() == "1\n"
+    assert (tmp_path / "errors").read_text() == ""
+
+
+async def test_a_thread_that_is_busy_in_another_terminal_is_told(tmp_path: Path):
+    environment = clean_environment(MODEL="demo/echo")
+    begin = partial(run_program, CHAT, cwd=tmp_path, environment=environment, keep_open=True)
+    async with begin(stdin=b"history\n") as second:
+        await second.wait_for_line("no history")
+        async with begin(stdin=b"slow\n") as first:
+            await first.wait_for_line("Each|was|slow|time")
+            second.type("anyone?\n")
+            await second.wait_for_line("busy in another terminal")
 
 
 class Terminal:
