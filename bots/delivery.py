@@ -46,6 +46,10 @@ class PageFullError(SkeinError):
     """The message takes no more text, whatever its length: go on in a new one."""
 
 
+class FrozenError(PageFullError):
+    """Messages cannot be changed here: what this one does not show goes in a new one, all at once."""
+
+
 class Outlet(Protocol):
     """Where one turn's reply goes. A body is Markdown that fits one message; the outlet renders it.
 
@@ -149,6 +153,7 @@ class PagedReply:
         self._closing = asyncio.Event()
         self._given_up = asyncio.Event()
         self._refusal: DeliveryError | None = None
+        self._waits_for_end = False
         self._parts = 0
         self._open = _Shown(0, "")
         self._notice_task: asyncio.Task[None] | None = None
@@ -214,7 +219,7 @@ class PagedReply:
 
     async def _pump(self) -> None:
         back_off = _FIRST_BACK_OFF_SECONDS
-        while self._refusal is None:
+        while self._refusal is None and not self._waits_for_end:
             await self._changed.wait()
             if self._closing.is_set():
                 return
@@ -296,7 +301,10 @@ class PagedReply:
             except PageFullError as error:
                 if shown.reply is None:
                     await self._remove_unusable(error)
+                self._waits_for_end |= isinstance(error, FrozenError)
                 self._go_on(shown.end, find_open_fence(text[shown.start : shown.end], shown.fence))
+                if self._waits_for_end and not is_final:
+                    return
                 continue
             if not page.is_complete:
                 return

@@ -12,7 +12,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bots.delivery import PageFullError, SlowDownError, TransientError
+from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
 from bots.slack.lost import Unconfirmed, find_unconfirmed
 from bots.slack.render import render_mrkdwn, render_stream
@@ -37,6 +37,9 @@ _ENDED = frozenset(
 _TOO_LONG = frozenset(("msg_too_long", "msg_blocks_too_long"))
 _NO_MARKDOWN = frozenset(("no_text", "invalid_arguments", "unknown_arguments", "invalid_arg_name"))
 _TOKEN_GONE = frozenset(("account_inactive", "invalid_auth", "token_expired", "token_revoked"))
+_FROZEN = frozenset(
+    ("cant_update_message", "edit_window_closed", "http_404", "http_405", "unknown_method")
+) | {"streaming_state_conflict"}
 _MUST_STAY = frozenset(("cant_delete_message", "compliance_exports_prevent_deletion"))
 
 
@@ -261,6 +264,8 @@ class SlackOutlet:
             except RefusedCallError as error:
                 if error.code in _TOO_LONG:
                     raise PageFullError(error.code) from error
+                if error.code in _FROZEN:
+                    raise FrozenError(error.code) from error
                 raise
             self._updated[reply.message_id] = body
         return replace(reply, kind="message")

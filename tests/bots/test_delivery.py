@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bots.delivery import (
+    FrozenError,
     Outlet,
     Pace,
     PagedReply,
@@ -75,6 +76,7 @@ class RecordingOutlet:
         self.calls.append(name)
         failure = self.failures.pop(0) if self.failures else None
         if failure:
+            self.changed.set()
             raise failure
 
     async def wait_until(self, is_met: Callable[[], bool]) -> None:
@@ -209,6 +211,23 @@ async def test_a_full_message_is_left_as_it_is_and_the_text_goes_on_in_a_new_one
     await reply.sink.finish("the beginning and the end")
     await reply.sink.aclose()
     assert reply.text == ["the beginning ", "and the end"]
+
+
+async def test_messages_that_cannot_change_are_followed_by_the_rest_at_once(
+    outlet: RecordingOutlet,
+):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("one ")
+    await outlet.wait_until(lambda: reply.text == ["one "])
+    outlet.failures = [FrozenError("unknown_method")]
+    reply.sink.update("one two ")
+    await outlet.wait_until(lambda: outlet.calls[-1] == "edit")
+    reply.sink.update("one two three ")
+    await reply.sink.finish("one two three four")
+    await reply.sink.aclose()
+    assert reply.text == ["one ", "two three four"]
+    assert outlet.calls.count("post") == 2
 
 
 async def test_messages_of_an_earlier_attempt_are_taken_over(outlet: RecordingOutlet):

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.delivery import PageFullError, SlowDownError, TransientError
+from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.playground.base import Fault, MessageView
 from bots.playground.slack import SimulatedSlack
 from bots.slack.bolt import make_client
@@ -364,6 +364,23 @@ async def test_update_of_a_message_that_people_deleted_is_refused(desk: Desk) ->
     outlet = desk.outlet()
     with pytest.raises(DeliveryError, match="message_not_found"):
         await outlet.edit(ReplyMessage(0, "1700000000.000001"), "hi")
+
+
+@pytest.mark.parametrize("error", ["unknown_method", "cant_update_message", "edit_window_closed"])
+async def test_message_that_may_not_be_updated_is_left_as_it_is(desk: Desk, error: str) -> None:
+    outlet = desk.outlet(replace(desk.key, channel=desk.slack.dm("ada"), thread=""))
+    reply = await outlet.post(0, "one")
+    desk.slack.faults.add(Fault("chat.update", status=200, error=error))
+    with pytest.raises(FrozenError):
+        await outlet.seal(reply, "one two")
+
+
+async def test_stream_that_can_be_neither_stopped_nor_updated_is_left_as_it_is(desk: Desk) -> None:
+    outlet = desk.outlet()
+    reply = await outlet.post(0, "one")
+    desk.slack.faults.add(Fault("chat.stopStream", status=200, error="unknown_method", times=2))
+    with pytest.raises(FrozenError):
+        await outlet.seal(reply, "one two")
 
 
 async def test_revoked_token_is_reported(desk: Desk) -> None:
