@@ -67,7 +67,7 @@ async def open_models(settings: Settings) -> AsyncGenerator[Router]:
     """Open the configured models over one shared HTTP session. Raises SettingsError."""
     # No limit of connections: the limiters decide who may ask, and no thread waits for another.
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
+    async with aiohttp.ClientSession(connector=connector) as session:
         installed = await probe_ollama(session, settings.ollama_base_url)
         endpoints = load_endpoints(settings, installed)
         catalogue = Catalogue(endpoints, settings.model, settings.models)

@@ -18,6 +18,7 @@ from core.conversation import Usage
 from core.errors import ProviderError, UnreachableError
 from core.providers.base import Chunk, FinishReason, Timeouts
 from core.providers.dialect import Dialect, Dialects
+from core.providers.proxy import find_proxy
 from core.providers.refusal import Refusal, clean_detail, make_error, parse_refusal
 from core.providers.sse import EventDecoder, EventTooLongError
 
@@ -69,6 +70,7 @@ class ModelServer:
         self._name = name
         self._session = session
         self._base_url = base_url.rstrip("/")
+        self._proxy = find_proxy(base_url)
         self._headers = dict(headers)
         self._key = key.get_secret_value().strip() if key else ""
         self._timeouts = timeouts
@@ -136,6 +138,7 @@ class ModelServer:
             data=payload,
             headers=self._headers | ({"Content-Type": "application/json"} if payload else {}),
             timeout=self._client_timeout,
+            proxy=self._proxy,
             allow_redirects=False,  # a redirect to another host would take the key along
         )
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import aiohttp
 
+from core.providers.proxy import find_proxy
+
 _PROBE_SECONDS = 1.0
 _MAX_BYTES = 1024 * 1024
 
@@ -15,7 +17,9 @@ async def probe_ollama(session: aiohttp.ClientSession, base_url: str) -> tuple[s
     url = base_url.rstrip("/").removesuffix("/v1") + "/api/tags"
     timeout = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
     try:
-        async with session.get(url, timeout=timeout, allow_redirects=False) as response:
+        async with session.get(
+            url, timeout=timeout, proxy=find_proxy(url), allow_redirects=False
+        ) as response:
             if response.status != 200 or (response.content_length or 0) > _MAX_BYTES:
                 return None
             listed: Any = await response.json(content_type=None)
