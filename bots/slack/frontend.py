@@ -111,7 +111,9 @@ class SlackFrontend:
 
     def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
         """Build the sink of a turn."""
-        outlet = SlackOutlet(self._client, turn, self._support, self._suspect_token)
+        outlet = SlackOutlet(
+            self._client, turn, self._me.user_id, self._support, self._suspect_token
+        )
         return PagedReply(
             outlet,
             record,

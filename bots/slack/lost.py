@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Mapping, Set
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -20,28 +17,20 @@ from core.errors import SkeinError
 
 log = logging.getLogger("skein.slack")
 
-_CLOCK_SKEW = timedelta(seconds=30)
-_LOOK_AT = 50
+_LOOK_AT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Unconfirmed:
-    """An attempt to show a body whose answer was lost."""
+async def find_unconfirmed(
+    client: AsyncWebClient, turn: Turn, body: str, bot_user_id: str, known: Set[str]
+) -> str | None:
+    """Look for the message that an attempt to show a body may have made, and give its id.
 
-    body: str
-    tried_at: float = field(default_factory=time.time)
-
-
-async def find_unconfirmed(client: AsyncWebClient, turn: Turn, attempt: Unconfirmed) -> str | None:
-    """Look for the message that an attempt may have made, and give its id.
-
-    It is a bot's, younger than the question, and says what was sent. None also where Slack does not
-    let the bot look.
+    It is the bot's, younger than the question by Slack's own clock, says what was sent, and is none
+    of the known ones. None also where Slack does not let the bot look.
     """
-    since = max(turn.sent_at.timestamp(), attempt.tried_at - _CLOCK_SKEW.total_seconds())
     where: dict[str, Any] = {
         "channel": turn.key.channel,
-        "oldest": f"{since:.6f}",
+        "oldest": turn.message_id,
         "limit": _LOOK_AT,
     }
     try:
@@ -52,18 +41,20 @@ async def find_unconfirmed(client: AsyncWebClient, turn: Turn, attempt: Unconfir
     except SkeinError as error:
         log.info("Slack: cannot look for a message that may have been made: %s", error)
         return None
-    known = {reply.message_id for reply in turn.replies}
     found = [
         str(message["ts"])
         for message in answer.get("messages") or ()
-        if _is_it(message, attempt.body) and message["ts"] not in known
+        if _is_by_bot(message, bot_user_id) and _says(message, body) and message["ts"] not in known
     ]
     return max(found, default=None)
 
 
-def _is_it(message: Mapping[str, Any], body: str) -> bool:
-    if not message.get("bot_id") or not is_ts(message.get("ts")):
-        return False
+def _is_by_bot(message: Mapping[str, Any], bot_user_id: str) -> bool:
+    by_bot = message.get("bot_id") or message.get("user") == bot_user_id
+    return bool(by_bot) and is_ts(message.get("ts"))
+
+
+def _says(message: Mapping[str, Any], body: str) -> bool:
     said = _words(unescape(str(message.get("text") or "")))
     return said in (_words(unescape(render_mrkdwn(body))), _words(render_stream(body)))
 

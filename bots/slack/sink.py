@@ -14,7 +14,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
-from bots.slack.lost import Unconfirmed, find_unconfirmed
+from bots.slack.lost import find_unconfirmed
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.support import Feature, Support
 from core.conversation import ReplyMessage, Turn
@@ -60,6 +60,7 @@ class SlackOutlet:
         self,
         client: AsyncWebClient,
         turn: Turn,
+        bot_user_id: str,
         support: Support,
         on_token_refused: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
@@ -67,12 +68,16 @@ class SlackOutlet:
         self._client = client
         self._turn = turn
         self._key = turn.key
+        self._bot_user_id = bot_user_id
         self._support = support
         self._on_token_refused = on_token_refused
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
         self._updated: dict[str, str] = {}
-        self._unconfirmed: Unconfirmed | None = None
+        self._made = {reply.message_id for reply in turn.replies}
+        self._unconfirmed: str | None = None
+        """What a message shows that may have been made or not: Slack's answer was lost."""
+        self._found: str | None = None
         self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
 
     @property
@@ -105,18 +110,20 @@ class SlackOutlet:
 
     async def post(self, part: int, body: str) -> ReplyMessage:
         """Make a message, unless an earlier attempt turns out to have made it."""
-        if self._unconfirmed is not None:
-            ts = await find_unconfirmed(self._client, self._turn, self._unconfirmed)
-            if ts is not None:
-                reply = await self._replace(ReplyMessage(part, ts, "stream"), body)
-                self._unconfirmed = None
-                return reply
+        if self._unconfirmed and not self._found:
+            self._found = await find_unconfirmed(
+                self._client, self._turn, self._unconfirmed, self._bot_user_id, self._made
+            )
         try:
-            reply = await self._make(part, body)
+            if self._found:
+                reply = await self._replace(ReplyMessage(part, self._found, "stream"), body)
+            else:
+                reply = await self._make(part, body)
         except TransientError:
-            self._unconfirmed = Unconfirmed(body)
+            self._unconfirmed = self._unconfirmed if self._found else body
             raise
-        self._unconfirmed = None
+        self._unconfirmed = self._found = None
+        self._made.add(reply.message_id)
         return reply
 
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:

@@ -12,6 +12,7 @@ import pytest
 from bots.playground.slack import SimulatedSlack, Timing, serve_slack
 from bots.slack.frontend import SlackFrontend
 from core.settings import Settings, load_settings
+from tests.bots.slack.desk import Desk, open_desk
 from tests.bots.slack.fakes import FakeThreads, FakeTurns, RecordingCommands
 
 
@@ -76,3 +77,9 @@ async def rig(slack: SimulatedSlack) -> AsyncIterator[Rig]:
             await frontend.stop()
             async with asyncio.timeout(10):
                 await asyncio.wait([running])
+
+
+@pytest.fixture
+async def desk(slack: SimulatedSlack) -> AsyncIterator[Desk]:
+    async with open_desk(slack) as desk:
+        yield desk

@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
-import aiohttp
 import pytest
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
-from bots.playground.base import Fault, MessageView
-from bots.playground.slack import SimulatedSlack
-from bots.slack.bolt import make_client
-from bots.slack.events import parse_ts
-from bots.slack.sink import MAX_STREAM_BYTES, SlackOutlet
+from bots.playground.base import Fault
+from bots.slack.sink import MAX_STREAM_BYTES
 from bots.slack.support import Feature, Support
-from core.conversation import Author, Incoming, ReplyMessage, ThreadKey
+from core.conversation import ReplyMessage
 from core.errors import DeliveryError
-from tests.bots.slack.fakes import make_turn
+from tests.bots.slack.desk import Desk
 
 MINUTE = 60.0
-
-
-@dataclass
-class Desk:
-    """An outlet in a thread of #general, and a clock to turn."""
-
-    slack: SimulatedSlack
-    client: AsyncWebClient
-    key: ThreadKey
-    support: Support = field(default_factory=Support)
-    now: float = 0.0
-    suspicions: int = 0
-
-    def outlet(self, key: ThreadKey | None = None, question: str = "") -> SlackOutlet:
-        key, ts = key or self.key, question or self.key.thread
-        author = Author(self.slack.person("ada"), "Ada")
-        turn = make_turn(Incoming(key, ts, author, "hi", parse_ts(ts)))
-        return SlackOutlet(self.client, turn, self.support, self._suspect, lambda: self.now)
-
-    def shown(self) -> Sequence[MessageView]:
-        return self.slack.messages(self.key.channel, self.key.thread)
-
-    def methods(self) -> list[str]:
-        return [call.method for call in self.slack.calls]
-
-    def _suspect(self) -> None:
-        self.suspicions += 1
-
-
-@pytest.fixture
-async def desk(slack: SimulatedSlack) -> AsyncIterator[Desk]:
-    channel = slack.channel("general")
-    thread = await slack.say("ada", "general", "hello")
-    key = ThreadKey("slack", slack.state.identity.team, channel, thread)
-    async with aiohttp.ClientSession() as session:
-        client = make_client(slack.api_url, slack.bot_token)
-        client.session = session
-        yield Desk(slack, client, key)
 
 
 async def test_reply_in_a_thread_is_streamed(desk: Desk) -> None:
@@ -209,50 +165,6 @@ async def test_stop_whose_answer_was_lost_is_made_good(desk: Desk) -> None:
     await outlet.seal(reply, "one two")
     assert [view["text"] for view in desk.shown()] == ["one two"]
     assert not desk.shown()[0]["is_streaming"]
-
-
-@pytest.mark.parametrize("body", ["**Hel", "see [x](http://y.z) & <a>", "```py\nx < 1\n```"])
-async def test_stream_whose_making_was_not_confirmed_is_made_once(desk: Desk, body: str) -> None:
-    outlet = desk.outlet()
-    desk.slack.faults.add(Fault("chat.startStream", drop=True, after=True))
-    with pytest.raises(TransientError):
-        await outlet.post(0, body)
-    reply = await outlet.post(0, "a longer text")
-    assert await outlet.edit(reply, "a longer text yet") == reply
-    (shown,) = desk.shown()
-    assert (shown["id"], shown["text"]) == (reply.message_id, "a longer text yet")
-    assert not shown["is_streaming"]
-
-
-async def test_post_whose_making_was_not_confirmed_is_made_once(desk: Desk) -> None:
-    dm = desk.slack.dm("ada")
-    outlet = desk.outlet(replace(desk.key, channel=dm, thread=""))
-    desk.slack.faults.add(Fault("chat.postMessage", drop=True, after=True))
-    with pytest.raises(TransientError):
-        await outlet.post(0, "**Hello**")
-    await outlet.post(0, "**Hello** there")
-    assert [view["text"] for view in desk.slack.messages(dm)] == ["*Hello* there"]
-
-
-async def test_message_of_an_earlier_reply_is_not_taken_for_a_lost_one(desk: Desk) -> None:
-    first = await desk.outlet().post(0, "same words")
-    await desk.outlet().seal(first, "same words")
-    question = await desk.slack.say("ada", "general", "again", thread=desk.key.thread)
-    outlet = desk.outlet(question=question)
-    desk.slack.faults.add(Fault("chat.startStream", drop=True))
-    with pytest.raises(TransientError):
-        await outlet.post(0, "same words")
-    reply = await outlet.post(0, "same words")
-    assert reply.message_id != first.message_id
-
-
-async def test_reply_is_made_again_where_the_bot_may_not_look(desk: Desk) -> None:
-    outlet = desk.outlet()
-    desk.slack.faults.add(Fault("chat.startStream", drop=True))
-    desk.slack.faults.add(Fault("conversations.replies", status=200, error="missing_scope"))
-    with pytest.raises(TransientError):
-        await outlet.post(0, "hi")
-    assert (await outlet.post(0, "hi")).kind == "message"
 
 
 async def test_text_that_begins_anew_replaces_the_stream(desk: Desk) -> None:

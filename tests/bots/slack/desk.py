@@ -1,0 +1,58 @@
+"""An outlet in a thread of #general, in a simulated workspace over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bots.playground.base import MessageView
+from bots.playground.slack import SimulatedSlack
+from bots.slack.bolt import make_client
+from bots.slack.events import parse_ts
+from bots.slack.sink import SlackOutlet
+from bots.slack.support import Support
+from core.conversation import Author, Incoming, ThreadKey
+from tests.bots.slack.fakes import make_turn
+
+
+@dataclass
+class Desk:
+    """A workspace to show replies in, and a clock to turn."""
+
+    slack: SimulatedSlack
+    client: AsyncWebClient
+    key: ThreadKey
+    support: Support = field(default_factory=Support)
+    now: float = 0.0
+    suspicions: int = 0
+
+    def outlet(self, key: ThreadKey | None = None, question: str = "") -> SlackOutlet:
+        key, ts = key or self.key, question or self.key.thread
+        author = Author(self.slack.person("ada"), "Ada")
+        turn = make_turn(Incoming(key, ts, author, "hi", parse_ts(ts)))
+        me = self.slack.state.identity.bot_user
+        return SlackOutlet(self.client, turn, me, self.support, self._suspect, lambda: self.now)
+
+    def shown(self) -> Sequence[MessageView]:
+        return self.slack.messages(self.key.channel, self.key.thread)
+
+    def methods(self) -> list[str]:
+        return [call.method for call in self.slack.calls]
+
+    def _suspect(self) -> None:
+        self.suspicions += 1
+
+
+@asynccontextmanager
+async def open_desk(slack: SimulatedSlack) -> AsyncGenerator[Desk]:
+    channel = slack.channel("general")
+    thread = await slack.say("ada", "general", "hello")
+    key = ThreadKey("slack", slack.state.identity.team, channel, thread)
+    async with aiohttp.ClientSession() as session:
+        client = make_client(slack.api_url, slack.bot_token)
+        client.session = session
+        yield Desk(slack, client, key)

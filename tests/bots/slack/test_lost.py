@@ -1,0 +1,89 @@
+"""Messages whose making Slack did not confirm: found again, and made once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bots.delivery import TransientError
+from bots.playground.base import Fault
+from bots.playground.slack import SimulatedSlack, serve_slack
+from tests.bots.slack.desk import Desk, open_desk
+
+
+@pytest.mark.parametrize("body", ["**Hel", "see [x](http://y.z) & <a>", "```py\nx < 1\n```"])
+async def test_stream_whose_making_was_not_confirmed_is_made_once(desk: Desk, body: str) -> None:
+    outlet = desk.outlet()
+    desk.slack.faults.add(Fault("chat.startStream", drop=True, after=True))
+    with pytest.raises(TransientError):
+        await outlet.post(0, body)
+    reply = await outlet.post(0, "a longer text")
+    assert await outlet.edit(reply, "a longer text yet") == reply
+    (shown,) = desk.shown()
+    assert (shown["id"], shown["text"]) == (reply.message_id, "a longer text yet")
+    assert not shown["is_streaming"]
+
+
+async def test_post_whose_making_was_not_confirmed_is_made_once(desk: Desk) -> None:
+    dm = desk.slack.dm("ada")
+    outlet = desk.outlet(replace(desk.key, channel=dm, thread=""))
+    desk.slack.faults.add(Fault("chat.postMessage", drop=True, after=True))
+    with pytest.raises(TransientError):
+        await outlet.post(0, "**Hello**")
+    await outlet.post(0, "**Hello** there")
+    assert [view["text"] for view in desk.slack.messages(dm)] == ["*Hello* there"]
+
+
+async def test_lost_message_is_found_by_slacks_clock_not_by_this_machines() -> None:
+    simulated = SimulatedSlack(rate_scale=None, clock=lambda: 1_700_000_000.0)
+    async with serve_slack(simulated) as slack, open_desk(slack) as desk:
+        outlet = desk.outlet()
+        desk.slack.faults.add(Fault("chat.startStream", drop=True, after=True))
+        with pytest.raises(TransientError):
+            await outlet.post(0, "hi")
+        await outlet.post(0, "hi there")
+        assert [view["text"] for view in desk.shown()] == ["hi there"]
+
+
+async def test_lost_message_that_could_not_be_updated_at_once_is_made_once(desk: Desk) -> None:
+    outlet = desk.outlet(replace(desk.key, channel=desk.slack.dm("ada"), thread=""))
+    desk.slack.faults.add(Fault("chat.postMessage", drop=True, after=True))
+    desk.slack.faults.add(Fault("chat.update", drop=True, after=True))
+    for body in ("one", "one two"):
+        with pytest.raises(TransientError):
+            await outlet.post(0, body)
+    await outlet.post(0, "one two three")
+    assert [view["text"] for view in desk.slack.messages(desk.slack.dm("ada"))] == ["one two three"]
+
+
+async def test_message_made_before_is_not_taken_for_a_lost_one_of_the_same_words(
+    desk: Desk,
+) -> None:
+    outlet = desk.outlet()
+    first = await outlet.seal(await outlet.post(0, "same words"), "same words")
+    desk.slack.faults.add(Fault("chat.startStream", drop=True))
+    with pytest.raises(TransientError):
+        await outlet.post(1, "same words")
+    assert (await outlet.post(1, "same words")).message_id != first.message_id
+
+
+async def test_message_of_an_earlier_reply_is_not_taken_for_a_lost_one(desk: Desk) -> None:
+    first = await desk.outlet().post(0, "same words")
+    await desk.outlet().seal(first, "same words")
+    question = await desk.slack.say("ada", "general", "again", thread=desk.key.thread)
+    outlet = desk.outlet(question=question)
+    desk.slack.faults.add(Fault("chat.startStream", drop=True))
+    with pytest.raises(TransientError):
+        await outlet.post(0, "same words")
+    reply = await outlet.post(0, "same words")
+    assert reply.message_id != first.message_id
+
+
+async def test_reply_is_made_again_where_the_bot_may_not_look(desk: Desk) -> None:
+    outlet = desk.outlet()
+    desk.slack.faults.add(Fault("chat.startStream", drop=True))
+    desk.slack.faults.add(Fault("conversations.replies", status=200, error="missing_scope"))
+    with pytest.raises(TransientError):
+        await outlet.post(0, "hi")
+    assert (await outlet.post(0, "hi")).kind == "message"
