@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ async def test_a_password_in_netrc_is_sent_to_no_model_server(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     async with ScriptedModelServer() as server:
-        settings = load_settings(
+        settings = await asyncio.to_thread(
+            load_settings,
             use_environment=False,
             openai_api_key="sk-test",
             openai_base_url=server.openai_url,
