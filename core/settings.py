@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -114,13 +114,14 @@ class Settings(BaseSettings):
         return (*secrets, *_find_passwords(self.database_url))
 
 
-def _find_passwords(url: str) -> tuple[str, ...]:
-    """Give the password of an address as it stands there and as it is meant, if there is one."""
+def _find_passwords(url: str) -> set[str]:
+    """Give the passwords in a database's address, as they stand there and as they are meant."""
     try:
-        password = urlsplit(url).password
+        parts = urlsplit(url)
     except ValueError:
-        return (url,)
-    return (password, unquote(password)) if password else ()
+        return {url}
+    passwords = {parts.password or "", *parse_qs(parts.query).get("password", ())}
+    return {form for password in passwords if password for form in (password, unquote(password))}
 
 
 class _GivenSettings(Settings):

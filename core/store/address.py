@@ -25,32 +25,24 @@ class Address:
 
 def parse_postgres_url(url: str) -> Address:
     """Read `postgresql://` or `postgres://`. Raises SettingsError, which never quotes the address."""
+    scheme, separator, _ = url.partition("://")
+    if scheme not in ("postgresql", "postgres") or not separator:
+        raise refuse("this is no address of a PostgreSQL database")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        _ = parts.port
     except ValueError:
         raise refuse(
             "the address cannot be read, perhaps for a character in its password"
         ) from None
-    if parts.scheme not in ("postgresql", "postgres"):
-        raise refuse("this is no address of a PostgreSQL database")
     database = unquote(parts.path.removeprefix("/"))
-    if not database or "/" in database:
-        raise refuse("the address names no database")
-    if parts.fragment:
-        raise refuse("the address has a # in it")
-    host = unquote(
-        parts.netloc.rpartition("@")[2].partition(":")[0] if port else _host(parts.netloc)
-    )
-    host = host or parse_qs(parts.query).get("host", [""])[-1]
-    place = f"{host or 'this machine'}:{port}" if port else host or "this machine"
-    return Address(url, f"{database} on {place}")
+    if not database or "/" in database or parts.fragment:
+        raise refuse("the address names no database, or has a character that ends it too early")
+    host = unquote(parts.netloc.rpartition("@")[2])
+    host = host or parse_qs(parts.query).get("host", ["this machine"])[-1]
+    return Address(url, f"{database} on {host}")
 
 
 def refuse(problem: str) -> SettingsError:
     """Make the error for a wrong address, with the forms that are right."""
     return SettingsError(_VARIABLE, problem, _FORMS)
-
-
-def _host(netloc: str) -> str:
-    return netloc.rpartition("@")[2].removesuffix(":")

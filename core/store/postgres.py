@@ -71,7 +71,11 @@ async def open_postgres_migrator(url: str) -> AsyncGenerator[PostgresMigrator]:
 async def connect(address: Address) -> AsyncGenerator[asyncpg.Connection]:
     """Open a connection outside the pool. Raises SettingsError, StoreError."""
     with translate_errors(address.name):
-        connection = await asyncpg.connect(address.url, **_connection_options())
+        try:
+            connection = await asyncpg.connect(address.url, **_connection_options())
+        except ValueError as error:
+            # It quotes the option that is wrong, never the whole address.
+            raise refuse(f"an option cannot be used: {str(error).splitlines()[0]}") from None
     try:
         yield connection
     finally:
@@ -210,7 +214,11 @@ class PostgresDatabase:
 
     async def transact(self, work: Work[T]) -> T:
         """Run statements as one transaction, which a cancellation undoes. Raises StoreError."""
-        async with self._acquire() as connection, connection.transaction():
+        # The isolation is named, since a lock is of no use to a snapshot older than it.
+        async with (
+            self._acquire() as connection,
+            connection.transaction(isolation="read_committed"),
+        ):
             return await work(PostgresTransaction(connection, self._named))
 
     @asynccontextmanager
@@ -275,9 +283,6 @@ def translate_errors(name: str) -> Generator[None]:
     """Turn PostgreSQL's errors into StoreError, with the database's name and no values."""
     try:
         yield
-    except asyncpg.exceptions.ClientConfigurationError as error:
-        # Its text may quote the address.
-        raise refuse("the address or one of its options cannot be used") from error
     except asyncpg.PostgresError as error:
         # Only the first line: the others may quote what people said.
         raise StoreError(

@@ -21,7 +21,7 @@ GRACE = timedelta(seconds=2)
 CHECK_INTERVAL = timedelta(seconds=15)
 RETRY_INTERVAL = timedelta(seconds=1)
 
-_RUNNER_LOCK = 0x536B02
+RUNNER_LOCK = 0x536B02
 """As the lock for migrations: the second half is the schema."""
 
 
@@ -72,7 +72,7 @@ async def _hold(address: Address) -> AsyncGenerator[asyncpg.Connection]:
             try:
                 await connection.execute(f"SET lock_timeout = {GRACE.total_seconds() * 1000:.0f}")
                 await connection.execute(
-                    "SELECT pg_advisory_lock($1, hashtext(current_schema()))", _RUNNER_LOCK
+                    "SELECT pg_advisory_lock($1, hashtext(current_schema()))", RUNNER_LOCK
                 )
             except asyncpg.LockNotAvailableError as error:
                 raise StoreBusyError(address.name) from error

@@ -15,7 +15,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -58,7 +58,8 @@ async def open_sqlite(
 @asynccontextmanager
 async def lock_sqlite(url: str) -> AsyncGenerator[None]:
     """Be the only runner on a file. Raises StoreBusyError while another one is, SettingsError."""
-    with lock_runner(url):
+    with ExitStack() as stack:
+        await asyncio.to_thread(stack.enter_context, lock_runner(url))
         yield
 
 

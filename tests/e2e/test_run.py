@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.store.postgres import open_postgres
 from tests.e2e.conftest import World
 from tests.processes import SKEIN, clean_environment, run_program
 
@@ -36,6 +37,7 @@ async def test_half_of_slacks_tokens_is_named(tmp_path: Path):
         ({"MODEL": "claude-4-sonnet"}, "ANTHROPIC_API_KEY"),
         ({"MODEL": "gpt-4p", "OPENAI_API_KEY": "sk-x", "MODELS": "no such"}, "MODELS"),
         ({"DATABASE_URL": "mysql://here"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://skein@db:five/skein"}, "DATABASE_URL"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all/skein.db"}, "DATABASE_URL"),
         ({"RETENTION_DAYS": "soon"}, "RETENTION_DAYS"),
     ],
@@ -84,6 +86,35 @@ async def test_a_second_runner_on_the_same_file_is_refused(world: World):
         ) as second:
             assert await second.wait() == 1
         assert "already uses" in second.output
+
+
+async def test_it_answers_and_remembers_on_postgres(world: World, postgres_url: str):
+    places = [world.place(platform) for platform in ("slack", "discord")]
+    for question in ("hello", "hello again"):
+        async with world.skein(DATABASE_URL=postgres_url) as program:
+            for place in places:
+                asked = await place.ask(question)
+                await place.wait_for("Hello from the script.", after=asked)
+            program.terminate()
+            assert await program.wait() == 0
+    async with open_postgres(postgres_url) as store:
+        assert await store.load_unfinished() == []
+        for platform in ("slack", "discord"):
+            [conversation] = await store.load_recent(platform)
+            assert (conversation.first_text, conversation.message_count) == ("hello", 4)
+
+
+async def test_a_second_runner_on_the_same_postgres_database_is_refused(
+    world: World, postgres_url: str
+):
+    async with world.skein("slack", DATABASE_URL=postgres_url):
+        environment = world.environment(DATABASE_URL=postgres_url)
+        async with run_program(
+            (*SKEIN, "run"), cwd=world.folder, environment=environment
+        ) as second:
+            assert await second.wait() == 1
+        assert "already uses test_" in second.output
+        assert "Traceback" not in second.output
 
 
 async def test_both_platforms_run_in_one_process(world: World):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from core.conversation import ThreadKey, TurnState, Usage
 from core.store.base import Store
-from core.store.sqlite import open_sqlite
-from tests.core.store.values import KEY, OTHER, ask, at
+from tests.core.store.values import KEY, OTHER, ask, at, open_url
+from tests.postgres import PostgresServer
 
 S = TurnState
 UNDER_WAY = (S.RUNNING, S.DELIVERING)
@@ -215,29 +216,47 @@ class SideBySide:
         assert [one.message.text for one in history if one.is_sent] == sent + waiting
 
 
-@given(
-    numbers=st.permutations(range(COUNT)),
-    calls=st.lists(CALLS, min_size=30, max_size=50),
-)
-@settings(
-    max_examples=25,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    # Each step syncs to the disk: shrinking a failure would outlast the test's time.
-    phases=[Phase.generate],
-)
-async def test_journal_is_as_the_model_says_after_any_calls(
+AsyncTest = Callable[..., Awaitable[None]]
+
+
+def check(max_examples: int) -> Callable[[AsyncTest], AsyncTest]:
+    """Let hypothesis choose the calls."""
+    chosen = given(
+        numbers=st.permutations(range(COUNT)), calls=st.lists(CALLS, min_size=30, max_size=50)
+    )
+    bounded = settings(
+        max_examples=max_examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        # Each step syncs to the disk: shrinking a failure would outlast the test's time.
+        phases=[Phase.generate],
+    )
+    return lambda test: bounded(chosen(test))
+
+
+async def compare_after(url: str, numbers: list[int], calls: list[tuple[Any, ...]]) -> None:
+    async with open_url(url) as store:
+        both = SideBySide(store)
+        for number in numbers[: COUNT // 2]:
+            await both.record(number)
+        for name, *values in calls:
+            await getattr(both, name)(*values)
+            await both.compare()
+    async with open_url(url) as both.store:
+        await both.compare()
+
+
+@check(max_examples=25)
+async def test_journal_in_sqlite_is_as_the_model_says_after_any_calls(
     numbers: list[int], calls: list[tuple[Any, ...]]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/skein.db"
-        async with open_sqlite(url) as store:
-            both = SideBySide(store)
-            for number in numbers[: COUNT // 2]:
-                await both.record(number)
-            for name, *values in calls:
-                await getattr(both, name)(*values)
-                await both.compare()
-        async with open_sqlite(url) as both.store:
-            await both.compare()
+        await compare_after(f"sqlite:///{folder}/skein.db", numbers, calls)
+
+
+@check(max_examples=12)
+async def test_journal_in_postgres_is_as_the_model_says_after_any_calls(
+    postgres: PostgresServer, numbers: list[int], calls: list[tuple[Any, ...]]
+) -> None:
+    await compare_after(postgres.make_database(), numbers, calls)

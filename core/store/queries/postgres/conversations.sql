@@ -16,8 +16,7 @@ FOR NO KEY UPDATE OF conversations;
 -- name: prune(untouched_since, max_conversations)
 -- Delete some of the conversations that nobody used since a time; all that is theirs goes along.
 -- The lock makes it look again at one that was just used, and pass over one in use.
-DELETE FROM conversations
-WHERE id IN (
+WITH untouched AS MATERIALIZED (
     SELECT candidates.id FROM conversations AS candidates
     WHERE candidates.updated_at < :untouched_since
         AND NOT EXISTS (
@@ -28,4 +27,8 @@ WHERE id IN (
     LIMIT :max_conversations
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id;
+
+DELETE FROM conversations
+USING untouched
+WHERE conversations.id = untouched.id
+RETURNING conversations.id;

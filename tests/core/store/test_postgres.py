@@ -1,0 +1,330 @@
+"""What holds for the PostgreSQL backend alone: many processes, and a server that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from core.conversation import ReplyMessage, ThreadKey, TurnState, Usage
+from core.errors import StoreBusyError, StoreError
+from core.store import postgres as backend
+from core.store import runner
+from core.store.address import parse_postgres_url
+from core.store.base import Store
+from core.store.postgres import open_postgres
+from core.store.runner import lock_postgres
+from tests.core.store.values import (
+    KEY,
+    Calendar,
+    answer,
+    ask,
+    at,
+    complete,
+    get_turn,
+    load_texts,
+    queue,
+    start,
+)
+from tests.postgres import PostgresServer
+
+TIMEOUT = 20
+
+TAKE_LOCK = f"SELECT pg_advisory_lock({runner.RUNNER_LOCK}, hashtext(current_schema()))"
+END_THE_RUNNER = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+"""
+
+
+@asynccontextmanager
+async def open_two(url: str) -> AsyncGenerator[tuple[Store, Store]]:
+    """Two processes have two pools; nothing else in a store is shared."""
+    async with open_postgres(url) as one, open_postgres(url) as two:
+        yield one, two
+
+
+@asynccontextmanager
+async def hold(url: str, sql: str, *values: Any) -> AsyncGenerator[None]:
+    """Another program is in the midst of a transaction."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.fetch(sql, *values)
+            yield
+    finally:
+        await connection.close()
+
+
+async def wait_until_blocked(url: str) -> None:
+    """Wait until some statement waits for a lock."""
+    connection = await asyncpg.connect(url)
+    sql = """
+        SELECT COUNT(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()
+    """
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            while not await connection.fetchval(sql):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
+
+
+async def test_message_recorded_by_two_processes_at_once_is_one_turn(postgres_url: str) -> None:
+    async with open_two(postgres_url) as stores:
+        for seconds in range(20):
+            recorded = await asyncio.gather(
+                *(store.record(ask(seconds)) for store in stores for _ in range(2))
+            )
+            assert sum(one.is_new for one in recorded) == 1
+            assert len({one.turn.id for one in recorded}) == 1
+
+
+async def test_two_processes_start_each_turn_once_and_in_order(postgres_url: str) -> None:
+    async with open_two(postgres_url) as (one, two):
+        turns = [await queue(one, ask(seconds)) for seconds in range(10)]
+        order: list[int] = []
+        for _ in turns:
+            started = await asyncio.gather(
+                *(store.start_next(turns[0].conversation_id) for store in (one, two, one, two))
+            )
+            [turn] = [turn for turn in started if turn]
+            order.append(turn.id)
+            moved = await asyncio.gather(
+                *(store.save_reply(turn.id, "a", "model", Usage()) for store in (one, two))
+            )
+            assert sorted(moved) == [False, True]
+            finished = await asyncio.gather(*(store.finish(turn.id) for store in (one, two)))
+            assert sorted(finished) == [False, True]
+        assert order == [turn.id for turn in turns]
+        assert {(await get_turn(one, turn.id)).attempts for turn in turns} == {1}
+
+
+async def test_everything_at_once_leaves_a_conversation_whole(postgres_url: str) -> None:
+    async with open_two(postgres_url) as (one, two):
+        for round_number in range(15):
+            first = await start(one, ask(round_number * 10))
+            waiting = await queue(two, ask(round_number * 10 + 1))
+            await asyncio.gather(
+                one.save_reply(first.id, "answer", "model", Usage()),
+                two.clear(KEY, at(round_number * 10)),
+                two.cancel(waiting.id, "deleted"),
+                one.record(ask(round_number * 10 + 2)),
+                two.record(ask(round_number * 10 + 2)),
+                one.add_reply_message(first.id, ReplyMessage(0, "r")),
+                two.start_next(first.conversation_id),
+            )
+            # Cleared first, or answered first and then cleared: it is never half of both.
+            assert (await get_turn(one, first.id)).state is TurnState.CANCELLED
+            assert (await get_turn(one, waiting.id)).state is TurnState.CANCELLED
+            for turn in await one.load_unfinished():
+                await one.cancel(turn.id, "next round")
+            assert await load_texts(one) == []
+        history = await one.load_history(KEY)
+        assert len({message.turn_id for message in history}) == 45
+
+
+async def test_conversation_that_is_asked_in_while_it_is_pruned_stays(
+    postgres_url: str, calendar: Calendar
+) -> None:
+    async with open_postgres(postgres_url, now=calendar.now) as store:
+        await complete(store, ask(1))
+        calendar.advance(days=100)
+        used = "UPDATE conversations SET updated_at = $1"
+        async with hold(postgres_url, used, calendar.now()):
+            assert await store.prune(calendar.now() - timedelta(days=90), 10) == 0
+        assert await store.prune(calendar.now() - timedelta(days=90), 10) == 0
+        assert len(await store.load_history(KEY)) == 2
+
+
+async def test_other_conversations_do_not_wait_for_one_that_is_locked(postgres_url: str) -> None:
+    other = ask(2, key=ThreadKey("slack", "T", "C"))
+    async with open_postgres(postgres_url) as store:
+        turn = await queue(store, ask(1))
+        lock = "SELECT id FROM conversations WHERE id = $1 FOR UPDATE"
+        async with hold(postgres_url, lock, turn.conversation_id), asyncio.timeout(TIMEOUT):
+            waiting = asyncio.create_task(store.start_next(turn.conversation_id))
+            await wait_until_blocked(postgres_url)
+            await complete(store, other)
+            assert len(await store.load_history(KEY)) == 1
+            assert not waiting.done()
+        assert await waiting is not None
+
+
+async def test_statement_that_waits_too_long_is_a_store_error(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "LOCK_TIMEOUT", timedelta(milliseconds=50))
+    async with open_postgres(postgres_url) as store:
+        turn = await queue(store, ask(1))
+        async with hold(postgres_url, "LOCK TABLE turns"):
+            with pytest.raises(StoreError, match="lock timeout"):
+                await store.start_next(turn.conversation_id)
+        assert await store.start_next(turn.conversation_id) is not None
+
+
+async def test_what_a_cancelled_caller_wrote_is_seen_by_the_next_call(postgres_url: str) -> None:
+    async with open_postgres(postgres_url) as store:
+        turn = await start(store, ask(1))
+        async with hold(postgres_url, "LOCK TABLE replies"), asyncio.timeout(TIMEOUT):
+            write = asyncio.create_task(store.add_reply_message(turn.id, ReplyMessage(0, "r0")))
+            await wait_until_blocked(postgres_url)
+            write.cancel()
+            await asyncio.wait([write])
+            later = asyncio.create_task(
+                store.add_reply_message(turn.id, ReplyMessage(0, "r1", "notice"))
+            )
+            found = asyncio.create_task(get_turn(store, turn.id))
+            await asyncio.sleep(0)
+        assert (await found).replies[0].message_id in ("r0", "r1")
+        await later
+        assert (await get_turn(store, turn.id)).replies == (ReplyMessage(0, "r1", "notice"),)
+
+
+async def test_database_itself_refuses_two_turns_at_once(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    async with open_postgres(postgres_url) as store:
+        await start(store, ask(1))
+        await queue(store, ask(2))
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute("UPDATE turns SET state = 'running'")
+    finally:
+        await connection.close()
+
+
+async def test_commit_waits_for_the_disk_whatever_the_servers_default(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    postgres.run("ALTER ROLE ALL SET synchronous_commit = off")
+    try:
+        async with backend.connect(parse_postgres_url(postgres_url)) as connection:
+            assert await connection.fetchval("SHOW synchronous_commit") == "on"
+    finally:
+        postgres.run("ALTER ROLE ALL RESET synchronous_commit")
+
+
+async def test_error_says_no_more_than_one_line_and_nothing_of_what_was_said(
+    postgres_url: str,
+) -> None:
+    async with open_postgres(postgres_url) as store:
+        with pytest.raises(StoreError) as caught:
+            await store.add_reply_message(7, ReplyMessage(0, "secret"))
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+async def test_store_goes_on_when_the_server_is_back(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    async with open_postgres(postgres_url) as store:
+        turn = await answer(store, ask(1))
+        await asyncio.to_thread(postgres.stop)
+        try:
+            with pytest.raises(StoreError):
+                await store.find_turn(turn.id)
+            with pytest.raises(StoreError):
+                await store.finish(turn.id)
+            with pytest.raises(StoreError):
+                await store.record(ask(2))
+        finally:
+            await asyncio.to_thread(postgres.start)
+        assert await store.finish(turn.id)
+        assert (await store.record(ask(2))).is_new
+
+
+async def test_store_closes_while_the_server_is_away(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    async with open_postgres(postgres_url) as store:
+        await queue(store, ask(1))
+        await asyncio.to_thread(postgres.stop)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await store.aclose()
+        finally:
+            await asyncio.to_thread(postgres.start)
+
+
+async def test_database_out_of_reach_is_a_store_error(postgres_url: str) -> None:
+    url = postgres_url.replace("host=", "host=/nowhere")
+    with pytest.raises(StoreError, match="out of reach"):
+        async with open_postgres(url):
+            pass
+
+
+async def test_database_that_does_not_exist_is_a_store_error(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    with pytest.raises(StoreError, match='database "missing" does not exist'):
+        async with open_postgres(postgres.server.get_uri(database="missing")):
+            pass
+
+
+async def test_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "CONNECT_TIMEOUT", timedelta(milliseconds=200))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        url = f"postgresql://skein:secret@127.0.0.1:{port}/skein"
+        with pytest.raises(StoreError, match="did not answer in time") as caught:
+            async with open_postgres(url):
+                pass
+    assert f"skein on 127.0.0.1:{port}" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+async def test_runner_takes_its_lock_again_when_the_server_is_back(
+    postgres_url: str,
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(runner, "GRACE", timedelta(milliseconds=50))
+    monkeypatch.setattr(runner, "RETRY_INTERVAL", timedelta(milliseconds=20))
+    async with lock_postgres(postgres_url):
+        await asyncio.to_thread(postgres.stop)
+        await asyncio.to_thread(postgres.start)
+        async with asyncio.timeout(TIMEOUT):
+            while "held again" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        with pytest.raises(StoreBusyError):
+            async with lock_postgres(postgres_url):
+                pass
+    async with lock_postgres(postgres_url):
+        pass
+
+
+async def test_runner_that_lost_its_lock_to_another_is_stopped(
+    postgres_url: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "GRACE", timedelta(milliseconds=300))
+    other = await asyncpg.connect(postgres_url)
+
+    async def lose_the_lock() -> None:
+        async with lock_postgres(postgres_url):
+            taking = asyncio.create_task(other.execute(TAKE_LOCK))
+            await wait_until_blocked(postgres_url)
+            await asyncio.to_thread(postgres.run, END_THE_RUNNER)
+            await taking
+            await asyncio.Event().wait()
+
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            with pytest.raises(StoreBusyError):
+                await lose_the_lock()
+    finally:
+        await other.close()
+
+
+async def test_failure_under_the_runners_lock_is_raised_as_it_is(postgres_url: str) -> None:
+    with pytest.raises(ValueError, match="of the body"):
+        async with lock_postgres(postgres_url):
+            raise ValueError("of the body")
