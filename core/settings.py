@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
+        str_strip_whitespace=True,  # a token pasted with its line end is refused, and not hidden
     )
 
     database_url: str = Field(default="sqlite:///skein.db", repr=False)
@@ -145,12 +146,16 @@ def load_settings(*, use_environment: bool = True, **given: object) -> Settings:
     Raises SettingsError, which names the variable and the mend.
     """
     try:
-        kind = Settings if use_environment else _GivenSettings
-        return kind(**given)  # pyright: ignore[reportArgumentType]
+        if use_environment:
+            return Settings(**given)  # pyright: ignore[reportArgumentType]
+        return _GivenSettings(_env_file=None, **given)  # pyright: ignore[reportArgumentType, reportCallIssue]
     except ValidationError as error:
         raise _settings_error(error.errors(include_input=False)[0]) from None
     except UnicodeDecodeError:
         raise SettingsError(".env", "is not UTF-8 text", "Save it as UTF-8.") from None
+    except OSError as error:
+        mend = "Let the bot's user read it, or move it away."
+        raise SettingsError(".env", f"cannot be read: {error.strerror}", mend) from None
 
 
 _EXPECTED = {

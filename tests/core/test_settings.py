@@ -93,3 +93,42 @@ def test_an_empty_value_is_none(monkeypatch: pytest.MonkeyPatch):
     settings = load_settings()
     assert settings.temperature is None
     assert settings.slack_bot_token is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"\xef\xbb\xbfMODEL=demo/echo\nSLACK_BOT_TOKEN=xoxb-1\n",
+        b"MODEL=demo/echo\r\nSLACK_BOT_TOKEN=xoxb-1\r\n",
+        b"export MODEL='demo/echo'\nSLACK_BOT_TOKEN=\"xoxb-1 \"\n",
+        b"# a note\n\nMODEL = demo/echo\nSLACK_BOT_TOKEN=xoxb-1  # mine",
+    ],
+    ids=["byte order mark", "Windows line ends", "export and quotes", "notes and blanks"],
+)
+def test_a_file_is_read_however_it_was_written(written: bytes):
+    Path(".env").write_bytes(written)
+    settings = load_settings()
+    assert settings.model == "demo/echo"
+    assert settings.secrets() == ("xoxb-1",)
+
+
+def test_white_space_around_a_token_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DISCORD_BOT_TOKEN", " a-token\n")
+    assert load_settings().secrets() == ("a-token",)
+
+
+def test_a_file_that_is_no_text_stops_only_those_who_read_it():
+    Path(".env").write_bytes("MODEL=demo/echo".encode("utf-16"))
+    with pytest.raises(SettingsError, match=r"\.env: is not UTF-8"):
+        load_settings()
+    load_settings(use_environment=False)
+
+
+def test_a_file_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", ".env")
+
+    monkeypatch.setattr("pydantic_settings.sources.providers.dotenv.dotenv_values", refuse)
+    Path(".env").write_text("MODEL=demo/echo")
+    with pytest.raises(SettingsError, match=r"\.env: cannot be read: Permission denied"):
+        load_settings()
