@@ -38,7 +38,12 @@ _LAST_ACKNOWLEDGEMENTS = timedelta(seconds=3)
 _ADDRESS_LIFETIME = timedelta(seconds=20)
 _STEADY_AFTER = timedelta(seconds=30)
 """A connection that lasted so long ends a series of failures."""
+_LONGEST_WAIT_AFTER_LOSS = timedelta(seconds=3)
 _LOST = (aiohttp.ClientError, OSError, TransientError, SlowDownError, RefusedCallError)
+
+
+class BrokenError(TransientError):
+    """A connection that stood is there no more."""
 
 
 class Receiver:
@@ -97,7 +102,7 @@ class Receiver:
                 lost = error
             was_steady = time.monotonic() - began >= _STEADY_AFTER.total_seconds()
             failures = 1 if was_steady else failures + 1
-            await asyncio.sleep(_pause(lost, failures).total_seconds())
+            await asyncio.sleep(pause_before_next(lost, failures).total_seconds())
 
     async def _take_address(self) -> str:
         """Give an address that no connection has used yet, for each is good for one, and not for long."""
@@ -120,7 +125,7 @@ class Receiver:
                     break
                 if frame.type is aiohttp.WSMsgType.TEXT and self._take(socket, frame.data):
                     return
-            raise TransientError(f"the connection was closed, code {socket.close_code}")
+            raise BrokenError(f"the connection was closed, code {socket.close_code}")
         finally:
             await self._retire(socket)
 
@@ -177,12 +182,20 @@ class Receiver:
         await socket.close()
 
 
-def _pause(lost: Exception | None, failures: int) -> timedelta:
-    """Say how long to wait before the next connection. A planned end needs no wait, unless they pile up."""
+def pause_before_next(lost: Exception | None, failures: int) -> timedelta:
+    """Say how long to wait before the next connection.
+
+    A planned end needs no wait, unless they pile up. While connections come about, however short,
+    people are waiting: the back-off stays small.
+    """
     if lost is None:
-        return timedelta() if failures == 1 else back_off(failures)
-    asked = lost.retry_after if isinstance(lost, SlowDownError) else timedelta()
-    wait = max(asked, back_off(failures))
+        return timedelta() if failures == 1 else back_off(failures, _LONGEST_WAIT_AFTER_LOSS)
+    if isinstance(lost, SlowDownError):
+        wait = max(lost.retry_after, back_off(failures))
+    elif isinstance(lost, BrokenError):
+        wait = back_off(failures, _LONGEST_WAIT_AFTER_LOSS)
+    else:
+        wait = back_off(failures)
     log.warning("Slack: no connection (%s); again in %.1f s", _describe(lost), wait.total_seconds())
     return wait
 

@@ -9,9 +9,11 @@ from datetime import timedelta
 
 import pytest
 
+from bots.delivery import SlowDownError, TransientError
 from bots.playground.base import Fault
 from bots.playground.slack import SimulatedSlack
 from bots.slack.frontend import SlackFrontend
+from bots.slack.receiver import BrokenError, pause_before_next
 from core.conversation import Turn
 from core.errors import DeliveryError, TokenRefusedError
 from core.sink import ReplySink
@@ -94,6 +96,21 @@ async def test_lost_connection_is_taken_up_again(rig: Rig) -> None:
     await rig.slack.wait_for(lambda: rig.slack.connections() == 0 or None)
     await rig.slack.say("ada", rig.slack.dm("ada"), "hi")
     await rig.slack.wait_for_reply(rig.slack.dm("ada"), timeout=timedelta(seconds=5))
+
+
+@pytest.mark.parametrize("lost", [None, BrokenError("code 1006")], ids=["renewed", "broken"])
+def test_connections_that_end_again_and_again_are_taken_up_within_seconds(
+    lost: Exception | None,
+) -> None:
+    waits = [pause_before_next(lost, failures) for failures in range(1, 50)]
+    assert max(waits) <= timedelta(seconds=3)
+    assert waits[-1] >= timedelta(seconds=1)
+
+
+def test_connections_that_do_not_come_about_are_asked_for_ever_less() -> None:
+    assert pause_before_next(TransientError("503"), 1) < timedelta(seconds=1)
+    assert pause_before_next(TransientError("503"), 50) >= timedelta(seconds=15)
+    assert pause_before_next(SlowDownError(timedelta(minutes=1)), 1) == timedelta(minutes=1)
 
 
 async def test_connection_is_renewed_when_slack_asks(rig: Rig) -> None:
