@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format lock clean
+.PHONY: help demo run test soak check format lock clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ check: $(VENV)/.installed-dev  ## Check format, lint, types, import contracts an
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.check_lock
+
+soak: $(VENV)/.installed-dev  ## Kill the bot again and again: ARGS="--platform slack --store sqlite --kills 250"
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 format: $(VENV)/.installed-dev  ## Format, and mend what can be mended by itself
 	$(BIN)/ruff format .

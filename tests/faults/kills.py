@@ -30,18 +30,38 @@ class Report:
 
     seed: int
     kills: int
-    outcomes: Mapping[int, str]
+    counts: Counter[str]
+    """How many questions ended how."""
+    bad: Mapping[int, str]
+    """Each question that was not answered exactly once."""
     logs: str
 
+    @classmethod
+    def nothing(cls) -> Report:
+        """Begin a sum."""
+        return cls(0, 0, Counter(), {}, "")
+
+    def __add__(self, other: Report) -> Report:
+        return Report(0, self.kills + other.kills, self.counts + other.counts, {}, "")
+
     @property
-    def counts(self) -> Counter[str]:
-        """How many questions ended how."""
-        return Counter(self.outcomes.values())
+    def questions(self) -> int:
+        """How many questions were asked."""
+        return self.counts.total()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether each question was answered exactly once."""
+        return self.counts["answered"] == self.questions
+
+    @property
+    def summary(self) -> str:
+        """The counts, in words."""
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
+        return f"{self.kills} kills, {self.questions} questions: {counts}"
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
-        bad = {n: how for n, how in self.outcomes.items() if how != "answered"}
-        return f"seed {self.seed}: {self.kills} kills, {len(self.outcomes)} questions: {counts} {bad or ''}"
+        return f"seed {self.seed}: {self.summary} {dict(self.bad) or ''}".rstrip()
 
 
 class Killer:
@@ -75,7 +95,10 @@ class Killer:
                 await self._live_and_die(environment, talk)
             async with self._skein(environment):
                 await talk.wait_until_answered(SETTLE_SECONDS)
-            return Report(self.seed, kills, talk.outcomes(), "\n".join(self._logs))
+            outcomes = talk.outcomes()
+            bad = {number: how for number, how in outcomes.items() if how != "answered"}
+            counts = Counter(outcomes.values())
+            return Report(self.seed, kills, counts, bad, "\n".join(self._logs))
 
     async def _live_and_die(self, environment: Mapping[str, str], talk: Talk) -> None:
         async with self._skein(environment) as program:
