@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 
 from core.errors import StoreError
-from core.store.database import Database, Transaction
+from core.store.database import Database, Queries, Transaction
 from core.store.rows import Row, Value, parse_time
 
 PAGE_ROWS = 500
@@ -59,24 +59,29 @@ async def copy(source: Database, target: Database, on_progress: OnProgress) -> M
     """
 
     async def work(transaction: Transaction) -> Mapping[str, int]:
-        before = _count(await transaction.get("count_rows"))
-        if any(before.values()):
+        if any(_count(await transaction.get("count_rows")).values()):
             raise StoreError(f"{target.name} is not empty. Copy into a new database.")
-        expected = _count(await source.find("count_rows"))
-        if not any(expected.values()):
-            raise StoreError(f"{source.name} is empty: there is nothing to copy.")
-        for table in TABLES:
-            await _copy_table(source, transaction, table, expected[table.name], on_progress)
+        async with source.snapshot() as queries:
+            expected = _count(await queries.get("count_rows"))
+            if not any(expected.values()):
+                raise StoreError(f"{source.name} is empty: there is nothing to copy.")
+            for table in TABLES:
+                await _copy_table(queries, transaction, table, expected[table.name], on_progress)
         await transaction.restart_ids()
         copied = _count(await transaction.get("count_rows"))
-        if copied != expected:
+        found = _count(await source.find("count_rows"))
+        if not copied == expected == found:
             raise StoreError(
-                f"{source.name} changed while it was copied: {expected} rows became {copied}. "
-                "Stop what uses it, and copy again."
+                f"{source.name} changed while it was copied: it has {_words(found)}, and "
+                f"{_words(copied)} arrived. Stop what uses it, and copy again."
             )
         return copied
 
     return await target.transact(work)
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {table}" for table, count in counts.items())
 
 
 def _count(row: Row | None) -> Mapping[str, int]:
@@ -84,7 +89,7 @@ def _count(row: Row | None) -> Mapping[str, int]:
 
 
 async def _copy_table(
-    source: Database, transaction: Transaction, table: Table, total: int, on_progress: OnProgress
+    source: Queries, transaction: Transaction, table: Table, total: int, on_progress: OnProgress
 ) -> None:
     done = 0
     on_progress(table.name, done, total)
@@ -94,7 +99,7 @@ async def _copy_table(
         on_progress(table.name, done, total)
 
 
-async def _load_pages(source: Database, table: Table) -> AsyncGenerator[list[Mapping[str, Value]]]:
+async def _load_pages(source: Queries, table: Table) -> AsyncGenerator[list[Mapping[str, Value]]]:
     place: dict[str, Value] = {"after": 0}
     if table.name == "replies":
         place["after_part"] = 0

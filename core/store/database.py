@@ -7,6 +7,7 @@ those that a database says in its own way.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -83,6 +84,10 @@ class Database(Protocol):
 
     async def transact(self, work: Work[T]) -> T:
         """Run statements as one transaction, which a cancellation undoes."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Queries]:
+        """Read as of one moment, whatever is written meanwhile. Only for one task at a time."""
         ...
 
     async def aclose(self) -> None:

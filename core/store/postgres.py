@@ -37,6 +37,10 @@ _MIGRATION_LOCK = 0x536B01
 """The first half of an advisory lock; the second is the schema, so that two may share a database."""
 
 
+_PASSING = (asyncpg.exceptions.InvalidCachedStatementError, asyncpg.DeadlockDetectedError)
+"""A newer program changed the schema, or two transactions waited for each other: worth another try."""
+
+
 def _milliseconds(duration: timedelta) -> str:
     return str(duration // timedelta(milliseconds=1))
 
@@ -195,6 +199,15 @@ class PostgresDatabase:
         async with self._acquire() as connection:
             return await Queries(connection, self._named).load(name, **values)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[Queries]:
+        """Read as of one moment. Raises StoreError."""
+        async with (
+            self._acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield Queries(connection, self._named)
+
     async def write(self, work: Work[T]) -> T:
         """Run statements as one transaction that nobody cancels. Raises StoreError."""
         task = asyncio.create_task(self._write(work, set(self._abandoned)))
@@ -214,11 +227,16 @@ class PostgresDatabase:
 
     async def transact(self, work: Work[T]) -> T:
         """Run statements as one transaction, which a cancellation undoes. Raises StoreError."""
+        async with self._acquire() as connection:
+            try:
+                return await self._run(connection, work)
+            except _PASSING:
+                # All of it was rolled back, so that it can be done again.
+                return await self._run(connection, work)
+
+    async def _run(self, connection: Any, work: Work[T]) -> T:
         # The isolation is named, since a lock is of no use to a snapshot older than it.
-        async with (
-            self._acquire() as connection,
-            connection.transaction(isolation="read_committed"),
-        ):
+        async with connection.transaction(isolation="read_committed"):
             return await work(PostgresTransaction(connection, self._named))
 
     @asynccontextmanager

@@ -168,6 +168,16 @@ class SqliteDatabase:
         with translate_errors(self._path):
             return await self._readable.load(name, **values)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[Queries]:
+        """Read as of one moment. Raises StoreError."""
+        with translate_errors(self._path):
+            await self._reader.execute_fetchall("BEGIN")
+            try:
+                yield self._readable
+            finally:
+                await self._reader.rollback()
+
     async def write(self, work: Work[T]) -> T:
         """Run statements as one transaction that nobody cancels. Raises StoreError."""
         task = asyncio.create_task(self.transact(work))

@@ -131,7 +131,7 @@ async def test_source_that_changes_meanwhile_leaves_nothing(
 
     def change(table: str, done: int, _total: int) -> None:
         if (table, done) == ("turns", 0):
-            run_sql("DELETE FROM messages")
+            run_sql("DELETE FROM messages WHERE position IS NULL")
 
     async with open_url(url) as source, open_url(target_url) as target:
         await fill(source)

@@ -212,6 +212,63 @@ async def test_commit_waits_for_the_disk_whatever_the_servers_default(
         postgres.run("ALTER ROLE ALL RESET synchronous_commit")
 
 
+async def test_role_that_may_not_change_tables_can_use_them(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    async with open_postgres(postgres_url):
+        pass
+    role = f"user_of_{postgres_url.partition('?')[0].rpartition('/')[2]}"
+    postgres.run(
+        f"""
+        CREATE ROLE {role} LOGIN;
+        GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
+        GRANT INSERT, UPDATE, DELETE ON conversations, turns, messages, replies TO {role};
+        """,
+        postgres_url,
+    )
+    url = postgres_url.replace("postgres:@", f"{role}@")
+    async with lock_postgres(url), open_postgres(url) as store:
+        await complete(store, ask(1))
+        assert len(await load_texts(store)) == 2
+
+
+async def test_two_schemas_of_one_database_know_nothing_of_each_other(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    postgres.run("CREATE SCHEMA one; CREATE SCHEMA two;", postgres_url)
+    one, two = (f"{postgres_url}&search_path={name}" for name in ("one", "two"))
+    async with lock_postgres(one), lock_postgres(two):
+        async with open_postgres(one) as store:
+            await queue(store, ask(1))
+        async with open_postgres(two) as store:
+            assert (await store.record(ask(1))).is_new
+
+
+async def test_store_goes_on_when_a_newer_program_changes_the_schema(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    async with open_postgres(postgres_url) as store:
+        turn = await start(store, ask(1))
+        change = """
+            ALTER TABLE messages ALTER COLUMN role TYPE VARCHAR(20);
+            ALTER TABLE turns ADD COLUMN cost INTEGER;
+        """
+        views = "DROP VIEW turn_details; DROP VIEW conversation_details;"
+        definitions = postgres.run(
+            """
+            SELECT 'CREATE VIEW ' || viewname || ' AS SELECT 1 AS cost, * FROM ('
+                || trim(trailing ';' FROM definition) || ') AS before;'
+            FROM pg_views WHERE schemaname = 'public'
+            """,
+            postgres_url,
+        )
+        postgres.run(f"BEGIN; {views} {change} {definitions} COMMIT;", postgres_url)
+        restarted = await store.restart(turn.id)
+        assert restarted is not None
+        assert await store.find_turn(turn.id) == restarted
+        assert len(await load_texts(store)) == 1
+
+
 async def test_error_says_no_more_than_one_line_and_nothing_of_what_was_said(
     postgres_url: str,
 ) -> None:
