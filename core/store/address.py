@@ -44,5 +44,5 @@ def parse_postgres_url(url: str) -> Address:
 
 
 def refuse(problem: str) -> SettingsError:
-    """Make the error for a wrong address, with the forms that are right."""
+    """Make the error for an address that will not do, with the forms that are right."""
     return SettingsError(_VARIABLE, problem, _FORMS)

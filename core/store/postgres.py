@@ -37,6 +37,8 @@ _MIGRATION_LOCK = 0x536B01
 """The first half of an advisory lock; the second is the schema, so that two may share a database."""
 
 
+_REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+"""The server is there, but knows no such user, password or database."""
 _PASSING = (asyncpg.exceptions.InvalidCachedStatementError, asyncpg.DeadlockDetectedError)
 """A newer program changed the schema, or two transactions waited for each other: worth another try."""
 
@@ -80,6 +82,8 @@ async def connect(address: Address) -> AsyncGenerator[asyncpg.Connection]:
         except ValueError as error:
             # It quotes the option that is wrong, never the whole address.
             raise refuse(f"an option cannot be used: {str(error).splitlines()[0]}") from None
+        except _REFUSALS as error:
+            raise refuse(f"{address.name} refuses it: {error.args[0]}") from error
     try:
         yield connection
     finally:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from core.conversation import ReplyMessage, ThreadKey, TurnState, Usage
-from core.errors import StoreBusyError, StoreError
+from core.errors import SettingsError, StoreBusyError, StoreError
 from core.store import postgres as backend
 from core.store import runner
 from core.store.address import parse_postgres_url
@@ -318,12 +318,15 @@ async def test_database_out_of_reach_is_a_store_error(postgres_url: str) -> None
             pass
 
 
-async def test_database_that_does_not_exist_is_a_store_error(
-    postgres_url: str, postgres: PostgresServer
+@pytest.mark.parametrize(("user", "database"), [("postgres", "missing"), ("nobody", "postgres")])
+async def test_user_or_database_that_does_not_exist_is_a_settings_error(
+    postgres: PostgresServer, user: str, database: str
 ) -> None:
-    with pytest.raises(StoreError, match='database "missing" does not exist'):
-        async with open_postgres(postgres.server.get_uri(database="missing")):
+    url = postgres.server.get_uri(database=database).replace("postgres:@", f"{user}:secret@")
+    with pytest.raises(SettingsError, match=r"(missing|nobody)\" does not exist") as caught:
+        async with open_postgres(url):
             pass
+    assert "secret" not in str(caught.value)
 
 
 async def test_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
