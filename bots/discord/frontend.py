@@ -20,9 +20,11 @@ from bots.discord.events import (
     PLATFORM,
     Heard,
     Manner,
+    Place,
     is_from_person,
     parse_message,
     parse_open_channels,
+    parse_place,
 )
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
@@ -126,7 +128,7 @@ class DiscordFrontend:
         if not is_from_person(message, self._bot):
             return
         with self._owned():
-            channel = await self._find_channel(message)
+            channel = await self._find_channel(message.channel)
             heard = parse_message(message, channel, self._bot, self._open_channels)
             if await self._is_for_bot(heard):
                 await self._take(heard.incoming)
@@ -134,7 +136,7 @@ class DiscordFrontend:
     async def on_command(self, interaction: discord.Interaction, command: Command) -> None:
         """Run a slash command."""
         with self._owned():
-            await answer_interaction(self._commands, interaction, command)
+            await answer_interaction(self._commands, interaction, command, self._find_place)
 
     async def _is_for_bot(self, heard: Heard) -> bool:
         """A message without text (a picture, a sticker) is for the bot only if it mentions it."""
@@ -185,16 +187,29 @@ class DiscordFrontend:
         give_up_after = timedelta(seconds=self._settings.delivery_timeout_seconds)
         return PagedReply(outlet, record, pace, taken_over=taken_over, give_up_after=give_up_after)
 
-    async def _find_channel(self, message: discord.Message) -> object:
-        """Give a message's channel; one that discord.py does not know is looked up: it may be a thread."""
-        channel = message.channel
+    async def _find_place(self, interaction: discord.Interaction) -> Place:
+        """Say where a command was given. Its channel comes along, or at least its id."""
+        guild_id, channel = interaction.guild_id, interaction.channel
+        if channel is None:
+            channel_id = int((interaction.data or {}).get("channel_id", 0))
+            channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
+        return parse_place(await self._find_channel(channel), guild_id)
+
+    async def _find_channel(self, channel: object) -> object:
+        """Give a channel; one that discord.py does not know is looked up: it may be a thread."""
         if not isinstance(channel, discord.PartialMessageable):
             return channel
         try:
             async with asyncio.timeout(_LOOK_UP_SECONDS):
                 return await self._client.fetch_channel(channel.id)
-        except (discord.DiscordException, OSError, aiohttp.ClientError):
-            log.warning("Discord: channel %s cannot be looked up", channel.id, exc_info=True)
+        except (
+            discord.DiscordException,
+            OSError,
+            aiohttp.ClientError,
+            LookupError,
+            TypeError,
+        ) as why:
+            log.warning("Discord: channel %s cannot be looked up: %r", channel.id, why)
             return channel
 
     @property

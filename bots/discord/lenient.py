@@ -70,6 +70,20 @@ def complete_message(message: Payload) -> Payload:
     return completed
 
 
+def complete_interaction(interaction: Payload) -> Payload:
+    """Add to an interaction what discord.py insists on, and leave the channel's id where it can be found."""
+    completed = {"version": 1, "attachment_size_limit": 0, **interaction}
+    if channel_id := interaction.get("channel_id"):
+        completed.setdefault("channel", {"id": channel_id})
+        completed["data"] = {**(interaction.get("data") or {}), "channel_id": channel_id}
+    if member := interaction.get("member"):
+        completed["member"] = {"roles": [], "flags": 0, **member}
+        completed["member"]["user"] = complete_user(member["user"])
+    elif user := interaction.get("user"):
+        completed["user"] = complete_user(user)
+    return completed
+
+
 def complete_application(application: Payload, bot_id: int) -> Any:
     """Add to an application what discord.py insists on. Its id is the bot's where none is given."""
     nobody = complete_user({"id": bot_id})
@@ -78,9 +92,13 @@ def complete_application(application: Payload, bot_id: int) -> Any:
     return {**usual, **application, "owner": nobody, "team": None}
 
 
+_COMPLETE = {"MESSAGE_CREATE": complete_message, "INTERACTION_CREATE": complete_interaction}
+
+
 def _parse(name: str, parse: Parse, data: Payload) -> None:
     try:
-        parse(complete_message(data) if name == "MESSAGE_CREATE" else data)
+        complete = _COMPLETE.get(name)
+        parse(complete(data) if complete else data)
     except Exception:
         log.exception("Discord: an event of the kind %s cannot be read", name)
 

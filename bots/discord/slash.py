@@ -10,9 +10,10 @@ from typing import Any
 import aiohttp
 import discord
 from discord import app_commands
+from discord.http import Route
 
 from bots.commands import Command, Commands
-from bots.discord.events import parse_place
+from bots.discord.events import Place
 from bots.discord.render import render, split_pages
 from core.errors import render_for_people
 
@@ -21,8 +22,12 @@ log = logging.getLogger("skein.discord")
 MAX_CHOICES = 25
 MAX_CHOICE_CHARS = 100
 _SYNC_SECONDS = 120.0
+_CALL_SECONDS = 30.0
 _NO_SUCH_ROUTE = (404, 405)
+_DEFERRED = discord.InteractionResponseType.deferred_channel_message.value
+_ORIGINAL = "/webhooks/{application_id}/{token}/messages/@original"
 
+FindPlace = Callable[[discord.Interaction], Awaitable[Place]]
 Answer = Callable[[discord.Interaction, Command], Awaitable[None]]
 
 
@@ -61,33 +66,85 @@ def build_tree(
 
 
 async def answer_interaction(
-    commands: Commands, interaction: discord.Interaction, command: Command
+    commands: Commands, interaction: discord.Interaction, command: Command, find_place: FindPlace
 ) -> None:
     """Acknowledge a command at once, run it, and show its answer.
 
     Clearing and choosing concern everyone in the channel and are shown to all; a look is not.
     """
     is_private = command.name == "help" or command == Command("model")
-    await interaction.response.defer(ephemeral=is_private)
-    place = parse_place(interaction.channel, interaction.guild_id)
+    shown = _Shown(interaction)
+    await shown.defer(is_private=is_private)
     try:
+        place = await find_place(interaction)
         text = await commands.run(command, place.key, interaction.created_at)
         first, *others = split_pages(text)
-        await interaction.edit_original_response(content=render(first))
+        await shown.answer(render(first))
         for page in others:
-            await interaction.followup.send(render(page), ephemeral=is_private)
+            await shown.add(render(page), is_private=is_private)
     except Exception as error:
-        await _tell_failure(interaction, error)
+        await _tell_failure(shown, error)
         raise
 
 
-async def _tell_failure(interaction: discord.Interaction, error: Exception) -> None:
+async def _tell_failure(shown: _Shown, error: Exception) -> None:
     """Tell the one who asked, alone; the note that the bot is thinking goes."""
     try:
-        await interaction.delete_original_response()
-        await interaction.followup.send(render_for_people(error), ephemeral=True)
+        await shown.remove()
+        await shown.add(render_for_people(error), is_private=True)
     except (discord.DiscordException, OSError, aiohttp.ClientError):
         log.debug("a failed command could not be told", exc_info=True)
+
+
+class _Shown:
+    """What people see of an interaction, by ids alone: nothing that Discord gives back is read."""
+
+    def __init__(self, interaction: discord.Interaction) -> None:
+        self._http = interaction.client.http
+        self._token = interaction.token
+        self._interaction_id = interaction.id
+        self._application_id = interaction.application_id
+
+    async def defer(self, *, is_private: bool) -> None:
+        """Show that the bot is thinking."""
+        body = {"type": _DEFERRED, "data": _make_data(is_private=is_private)}
+        await self._call("POST", "/interactions/{interaction_id}/{token}/callback", body)
+
+    async def answer(self, content: str) -> None:
+        """Show a text instead."""
+        await self._call("PATCH", _ORIGINAL, _make_data(content))
+
+    async def add(self, content: str, *, is_private: bool) -> None:
+        """Show a further message."""
+        body = _make_data(content, is_private=is_private)
+        await self._call("POST", "/webhooks/{application_id}/{token}", body)
+
+    async def remove(self) -> None:
+        """Take back what was shown first."""
+        await self._call("DELETE", _ORIGINAL)
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        route = Route(
+            method,
+            path,
+            interaction_id=self._interaction_id,
+            application_id=self._application_id,
+            token=self._token,
+        )
+        async with asyncio.timeout(_CALL_SECONDS):
+            if body is None:
+                await self._http.request(route)
+            else:
+                await self._http.request(route, json=body)
+
+
+def _make_data(content: str | None = None, *, is_private: bool = False) -> dict[str, Any]:
+    data: dict[str, Any] = {"allowed_mentions": {"parse": []}} if content is not None else {}
+    if content is not None:
+        data["content"] = content
+    if is_private:
+        data["flags"] = discord.MessageFlags(ephemeral=True).value
+    return data
 
 
 async def sync_commands(tree: app_commands.CommandTree[discord.Client]) -> None:

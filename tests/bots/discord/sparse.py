@@ -35,6 +35,8 @@ class SparseDiscord:
             web.put("/applications/50/commands", self._put_commands),
             web.post("/channels/20/messages", self._post),
             web.patch("/channels/20/messages/{id}", self._patch),
+            web.post("/interactions/8/token/callback", self._acknowledge),
+            web.patch("/webhooks/50/token/messages/@original", self._post),
             web.get("/", self._connect),
         ]
 
@@ -45,6 +47,12 @@ class SparseDiscord:
     async def say(self, number: int, content: str, author: str = ADA, **more: Any) -> None:
         message = {"id": str(number), "channel_id": CHANNEL, "guild_id": "10", "content": content}
         await self.send("MESSAGE_CREATE", {**message, "author": {"id": author}, **more})
+
+    async def command(self, name: str) -> None:
+        interaction = {"id": "8", "application_id": BOT, "type": 2, "token": "token"}
+        place = {"channel_id": CHANNEL, "guild_id": "10", "member": {"user": {"id": ADA}}}
+        data = {"id": "9", "name": name, "type": 1}
+        await self.send("INTERACTION_CREATE", {**interaction, **place, "data": data})
 
     async def send(self, event: str, data: Any) -> None:
         assert self._socket
@@ -70,6 +78,9 @@ class SparseDiscord:
             self.commands = await request.json()
             self.changed.notify_all()
         return web.json_response([])
+
+    async def _acknowledge(self, _: web.Request) -> web.Response:
+        return web.Response(status=204)
 
     async def _post(self, request: web.Request) -> web.Response:
         return await self._show(str(len(self.contents) + 1), request)

@@ -55,7 +55,7 @@ async def test_a_thread_where_the_bot_takes_part_needs_no_mention(skein: Skein) 
     reply = await skein.ask("which number?", thread, person="Grace")
     assert reply["text"].endswith("which number?")
     assert len(skein.models.requests[-1].messages) == 3
-    assert (await skein.turn(2)).key == key(GENERAL_CHANNEL, thread)
+    assert (await skein.turn()).key == key(GENERAL_CHANNEL, thread)
     assert len(skein.replies()) == 2
 
 

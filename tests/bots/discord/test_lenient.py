@@ -65,3 +65,16 @@ async def test_commands_are_registered_where_none_can_be_listed(
 ) -> None:
     await sparse.wait_for_commands()
     assert {command["name"] for command in sparse.commands} >= {"clear", "model"}
+
+
+async def test_a_bare_command_reaches_the_conversation_of_its_channel(
+    sparse: SparseDiscord, skein: Skein
+) -> None:
+    await sparse.say(1, "hello")
+    await sparse.wait_for_content("Answer to hello")
+    await skein.settle()
+    await sparse.command("clear")
+    await sparse.wait_for_content("Cleared. I start afresh from here.")
+    await sparse.say(2, "again")
+    await sparse.wait_for_content("Answer to again")
+    assert len(skein.models.requests[-1].messages) == 1
