@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from core.conversation import Incoming, ReplyMessage, Turn, TurnState
+from core.errors import StoreError
 from core.providers.base import Models
 from core.run import Run, TurnOptions
 from core.sink import OpenSink
@@ -154,8 +155,8 @@ class Turns:
                     elif not lane.was_woken:
                         return
                     back_off = FIRST_BACK_OFF
-                except Exception:
-                    log.exception("conversation %d: goes on in %s", conversation_id, back_off)
+                except Exception as error:  # noqa: BLE001 -- it is logged, and the lane goes on
+                    _log_failure(conversation_id, error, back_off)
                     await asyncio.sleep(back_off.total_seconds())
                     back_off = min(back_off * 2, LONGEST_BACK_OFF)
                     lane.may_be_stuck = True
@@ -196,3 +197,9 @@ class Turns:
         finally:
             lane.run = None
             await sink.aclose()
+
+
+def _log_failure(conversation_id: int, error: Exception, wait: timedelta) -> None:
+    """A store that is full or away is no bug: it gets one line, anything else its traceback."""
+    trace = None if isinstance(error, StoreError) else error
+    log.error("conversation %d: %s; it goes on in %s", conversation_id, error, wait, exc_info=trace)

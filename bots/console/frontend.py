@@ -45,10 +45,11 @@ class ConsoleFrontend:
         self._key = key
         self._author = Author("local", _user_name())
         self._opened: list[ConsoleSink] = []
+        self._ended = asyncio.Event()
 
     def open_sink(self, turn: Turn, record: RecordReply) -> ConsoleSink:
         """Build the sink for a turn."""
-        self._opened.append(ConsoleSink(self._screen, turn, record))
+        self._opened.append(ConsoleSink(self._screen, turn, record, self._ended.set))
         return self._opened[-1]
 
     async def talk(self) -> int:
@@ -58,9 +59,7 @@ class ConsoleFrontend:
         await self._greet()
         status = 0
         try:
-            while (
-                self._screen.is_watched and (line := await self._screen.read("You: ")) is not None
-            ):
+            while (line := await self._screen.read("You: ")) is not None:
                 text = line.strip()
                 if text.lower() in GOODBYES:
                     break
@@ -108,12 +107,26 @@ class ConsoleFrontend:
 
     async def _ask(self, text: str) -> bool:
         self._opened.clear()
+        self._ended.clear()
         now = datetime.now(UTC)
         await self._turns.submit(Incoming(self._key, uuid.uuid4().hex, self._author, text, now))
-        await self._turns.wait_idle(_LONGEST_TURN)
+        await self._wait_for_end()
         if not self._opened:
             await self._take_back()
         return bool(self._opened) and self._opened[-1].was_answered
+
+    async def _wait_for_end(self) -> None:
+        """Wait until the reply ended, or until there is nothing to do though no reply ever began."""
+        waits = [
+            asyncio.create_task(self._ended.wait()),
+            asyncio.create_task(self._turns.wait_idle(_LONGEST_TURN)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.wait(waits)
 
     async def _take_back(self) -> None:
         """End a question that never began, because another `skein chat` answers in this thread."""

@@ -27,10 +27,12 @@ class Screen:
         self._spinner: asyncio.Task[None] | None = None
 
     async def read(self, prompt: str) -> str | None:
-        """Read a line without its end; None at the end of the input.
+        """Read a line without its end; None at the end of the input, or where nobody reads answers.
 
         The thread that waits is a daemon: Ctrl-C must not have to wait for a line.
         """
+        if not self.is_watched:
+            return None
         loop = asyncio.get_running_loop()
         line: asyncio.Future[str | None] = loop.create_future()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bots.console.screen import Screen
 from core.conversation import ReplyMessage, Turn
 from core.sink import RecordReply
@@ -10,10 +12,13 @@ from core.sink import RecordReply
 class ConsoleSink:
     """A ReplySink that prints. `was_answered` tells whether the whole answer was."""
 
-    def __init__(self, screen: Screen, turn: Turn, record: RecordReply) -> None:
+    def __init__(
+        self, screen: Screen, turn: Turn, record: RecordReply, on_end: Callable[[], None]
+    ) -> None:
         self._screen = screen
         self._turn = turn
         self._record = record
+        self._on_end = on_end
         self._printed = ""
         self.was_answered = False
 
@@ -47,5 +52,6 @@ class ConsoleSink:
         await self._record(ReplyMessage(0, f"reply-{self._turn.id}", "notice"))
 
     async def aclose(self) -> None:
-        """Take the spinner away."""
+        """Take the spinner away, and say that the reply ended."""
         self._screen.stop_spinner()
+        self._on_end()

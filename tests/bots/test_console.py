@@ -6,9 +6,10 @@ import pty
 import re
 import shlex
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -110,6 +111,19 @@ async def test_output_that_nobody_reads_any_more_ends_it_quietly(tmp_path: Path)
         assert await program.wait() == 0
     assert (tmp_path / "status").read_text() == "1\n"
     assert (tmp_path / "errors").read_text() == ""
+
+
+async def test_a_store_that_fails_in_the_middle_is_told(tmp_path: Path):
+    await chat(tmp_path, "hello\n")
+    with closing(sqlite3.connect(tmp_path / "skein.db")) as vandal:
+        vandal.execute(
+            "CREATE TRIGGER full_disk BEFORE UPDATE ON turns WHEN new.state = 'delivering' "
+            "BEGIN SELECT RAISE(ABORT, 'no space'); END"
+        )
+    status, output = await chat(tmp_path, "hello again\n")
+    assert status == 1
+    assert "Error: Something went wrong" in output
+    assert "Traceback" not in output
 
 
 async def test_a_thread_that_is_busy_in_another_terminal_is_told(tmp_path: Path):
