@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,9 +22,10 @@ async def serve(
 ) -> None:
     """Run all frontends until `stop` is set; then let running turns end, for so long as `grace`.
 
-    Raises what ends a frontend for good, TokenRefusedError above all, after the same drain.
+    Raises what ends a frontend for good, TokenRefusedError above all, after the same drain; `stop`
+    is set then, too.
     """
-    tasks = [asyncio.create_task(_serve_one(frontend, turns)) for frontend in frontends]
+    tasks = [asyncio.create_task(_serve_one(frontend, turns, stop)) for frontend in frontends]
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -31,13 +33,16 @@ async def serve(
             if task.done():
                 task.result()
     finally:
-        await _wind_down(frontends, turns, tasks, grace)
+        stop.set()
         stopping.cancel()
+        await _wind_down(frontends, turns, tasks, grace)
 
 
-async def _serve_one(frontend: Frontend, turns: Turns) -> None:
+async def _serve_one(frontend: Frontend, turns: Turns, stop: asyncio.Event) -> None:
     """Connect before taking up old turns: their replies need the connection."""
     who = await frontend.connect()
+    if stop.is_set():  # it was told to stop before there was anything to stop
+        return
     log.info("%s: connected as %s", frontend.name, who)
     turns.attach(frontend.name, frontend.open_sink)
     resumed = await turns.resume(frontend.name)
@@ -75,9 +80,12 @@ async def _log_failure(name: str, step: Coroutine[Any, Any, None]) -> None:
 
 @contextmanager
 def stop_on_signals(stop: asyncio.Event) -> Generator[None]:
-    """Set the event on SIGTERM or SIGINT; a second signal ends the process as usual."""
+    """Set the event on SIGTERM or SIGINT; a second signal ends the process as usual.
+
+    On Windows, where asyncio takes no signals, the first one does.
+    """
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
+    signals = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGINT)
 
     def on_signal(number: signal.Signals) -> None:
         log.info("%s: stopping; once more ends at once", number.name)
