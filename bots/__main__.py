@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib.metadata
+import logging
 import sys
 from collections.abc import Sequence
 
 from bots.cli import chat, copy, demo, migrate, run
 from core.errors import SettingsError, SkeinError, TokenRefusedError, UnknownModelError
+
+log = logging.getLogger("skein")
 
 EXIT_FAILURE = 1
 EXIT_MISCONFIGURED = 2
@@ -45,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except Exception:
+        # The log keeps secrets out of a traceback, the interpreter would not.
+        log.exception("stopped by an error that nobody expected")
+        return EXIT_FAILURE
 
 
 if __name__ == "__main__":

@@ -34,12 +34,24 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:  # pyright: i
     parser = commands.add_parser(
         "demo", help="open the playground: simulated Slack and Discord in the browser, no keys"
     )
-    parser.add_argument("--port", type=int, help=f"the page's port; {DEFAULT_PORT} if it is free")
+    parser.add_argument(
+        "--port",
+        type=parse_port,
+        metavar="NUMBER",
+        help=f"the page's port; {DEFAULT_PORT} if it is free",
+    )
     parser.add_argument("--model", metavar="NAME", help="let a real model answer, by keys in .env")
     parser.add_argument(
         "--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="where all is kept"
     )
     parser.set_defaults(run=demo)
+
+
+def parse_port(text: str) -> int:
+    """Read a port's number; 0 lets the system choose. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
 
 
 async def demo(options: argparse.Namespace) -> int:
