@@ -42,18 +42,18 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop at once, as in a crash; what was committed is on disk."""
-        self._control("stop", "--mode=immediate")
+        subprocess.run(
+            [
+                self._programs / "pg_ctl", "stop", "--mode=immediate", "--wait",
+                "--pgdata", self.server.pgdata,
+            ],
+            user=self.server.system_user, stdout=subprocess.DEVNULL, check=True, timeout=TIMEOUT,
+        )  # fmt: skip
 
     def start(self) -> None:
         """Start again after `stop`."""
-        options = f"-h '' -k {self.server.get_postmaster_info().socket_dir}"
-        self._control("start", f"--options={options}", f"--log={self.server.log}")
-
-    def _control(self, *arguments: str) -> None:
-        subprocess.run(
-            [self._programs / "pg_ctl", "--pgdata", self.server.pgdata, "--wait", *arguments],
-            user=self.server.system_user, stdout=subprocess.DEVNULL, check=True, timeout=TIMEOUT,
-        )  # fmt: skip
+        # The wheel's own way, so that it knows which process to stop in the end.
+        self.server.ensure_postgres_running()
 
 
 @contextmanager
