@@ -73,6 +73,8 @@ class Commands:
 
         It is recorded after it is done: a crash in between does it again, which changes nothing.
         """
+        if await self._store.is_recorded(incoming):
+            return None
         answer = await self.run(command, incoming.key, incoming.sent_at)
         return answer if await self._store.record_command(incoming) else None
 

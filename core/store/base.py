@@ -66,6 +66,10 @@ class Store(Protocol):
         """
         ...
 
+    async def is_recorded(self, incoming: Incoming) -> bool:
+        """Tell whether a message was recorded before, as a question or as a command."""
+        ...
+
     async def record_command(self, incoming: Incoming) -> bool:
         """Commit that a message was a command. False if it was recorded before.
 
@@ -98,6 +102,10 @@ class Store(Protocol):
 
     async def add_reply_message(self, turn_id: int, reply: ReplyMessage) -> None:
         """Commit a platform message of the reply. The same part again replaces what was there."""
+        ...
+
+    async def load_reply_ids(self, conversation_id: int) -> frozenset[str]:
+        """Read the ids of all platform messages that belong to a conversation's replies."""
         ...
 
     async def finish(self, turn_id: int) -> bool:

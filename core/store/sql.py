@@ -87,6 +87,10 @@ class SqlStore:
         )
         return await self._get_written(transaction, turn_id)
 
+    async def is_recorded(self, incoming: Incoming) -> bool:
+        """Tell whether a message has a turn."""
+        return bool(await self._load_turn_of_message(incoming))
+
     @_transaction
     async def record_command(self, transaction: Transaction, incoming: Incoming) -> bool:
         """Commit that a message was a command, as a turn that is done."""
@@ -192,6 +196,11 @@ class SqlStore:
             message_id=reply.message_id,
             kind=reply.kind,
         )
+
+    async def load_reply_ids(self, conversation_id: int) -> frozenset[str]:
+        """Read the ids of the messages of all replies in a conversation."""
+        rows = await self.database.load("load_reply_ids", conversation_id=conversation_id)
+        return frozenset(str(row["message_id"]) for row in rows)
 
     @_transaction
     async def finish(self, transaction: Transaction, turn_id: int) -> bool:

@@ -79,6 +79,14 @@ async def test_a_clear_that_is_delivered_again_does_not_forget_what_came_later(d
     assert desk.models.requests[-1].messages[0].text == "new"
 
 
+async def test_a_model_that_was_chosen_since_outlives_an_earlier_choice_delivered_again(desk: Desk):
+    earlier, later = make_incoming("!model other", number=1), make_incoming("!model", number=2)
+    await desk.commands.run_once(Command("model", "other"), earlier)
+    await desk.commands.run_once(Command("model", "fake/model"), later)
+    assert await desk.commands.run_once(Command("model", "other"), earlier) is None
+    assert "**fake/model** answers" in await desk.commands.run(Command("model"), KEY)
+
+
 async def test_a_typed_command_is_no_message_of_the_conversation(desk: Desk):
     await desk.ask("hello", 0)
     await desk.commands.run_once(Command("help"), make_incoming("!help", number=1))

@@ -220,6 +220,24 @@ class JournalContract:
         assert (await store.record(ask(1))).turn.replies == expected
         assert [unfinished.replies for unfinished in await store.load_unfinished()] == [expected]
 
+    async def test_reply_messages_of_a_conversation_are_known_by_id(self, store: Store) -> None:
+        first = await complete(store, ask(1))
+        await store.add_reply_message(first.id, ReplyMessage(0, "r0"))
+        second = await start(store, ask(2))
+        await store.add_reply_message(second.id, ReplyMessage(0, "r1", "notice"))
+        elsewhere = await start(store, ask(3, key=OTHER))
+        await store.add_reply_message(elsewhere.id, ReplyMessage(0, "r2"))
+        assert await store.load_reply_ids(second.conversation_id) == {"r0", "r1"}
+
+    async def test_a_message_is_recorded_once_it_is_a_question_or_a_command(
+        self, store: Store
+    ) -> None:
+        assert not await store.is_recorded(ask(1))
+        await store.record(ask(1))
+        await store.record_command(ask(2))
+        assert await store.is_recorded(ask(1))
+        assert await store.is_recorded(ask(2))
+
     async def test_unfinished_turns_are_those_under_way_oldest_first(self, store: Store) -> None:
         waiting = await queue(store, ask(6))
         delivering = await answer(store, ask(5, key=OTHER), "text")

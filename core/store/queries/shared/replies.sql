@@ -7,3 +7,10 @@ VALUES (:turn_id, :part, :message_id, :kind)
 ON CONFLICT (turn_id, part) DO UPDATE
 SET message_id = excluded.message_id, kind = excluded.kind
 RETURNING part;
+
+-- name: load_reply_ids(conversation_id)
+-- The messages of all replies in a conversation.
+SELECT replies.message_id
+FROM replies
+INNER JOIN turns ON turns.id = replies.turn_id
+WHERE turns.conversation_id = :conversation_id;
