@@ -22,6 +22,16 @@ log = logging.getLogger("skein.discord")
 Payload = dict[str, Any]
 Parse = Callable[[Payload], None]
 
+_THREADS = (10, 11, 12)
+_THREAD_FIELDS = {
+    "parent_id",
+    "owner_id",
+    "name",
+    "message_count",
+    "member_count",
+    "thread_metadata",
+}
+
 
 class LenientWebSocket(DiscordWebSocket):
     """discord.py's gateway connection; a READY needs nothing but the bot's user."""
@@ -70,11 +80,20 @@ def complete_message(message: Payload) -> Payload:
     return completed
 
 
+def complete_channel(channel: Payload) -> Payload:
+    """Add to a channel what discord.py insists on; of a thread not told of, its id is left."""
+    if channel.get("type") in _THREADS and not _THREAD_FIELDS <= channel.keys():
+        return {"id": channel["id"]}
+    return {"name": "", "position": 0, **channel}
+
+
 def complete_interaction(interaction: Payload) -> Payload:
     """Add to an interaction what discord.py insists on, and leave the channel's id where it can be found."""
     completed = {"version": 1, "attachment_size_limit": 0, **interaction}
     if channel_id := interaction.get("channel_id"):
-        completed.setdefault("channel", {"id": channel_id})
+        completed["channel"] = complete_channel(
+            {"id": channel_id, **(completed.get("channel") or {})}
+        )
         completed["data"] = {**(interaction.get("data") or {}), "channel_id": channel_id}
     if member := interaction.get("member"):
         completed["member"] = {"roles": [], "flags": 0, **member}

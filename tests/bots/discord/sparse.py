@@ -48,11 +48,11 @@ class SparseDiscord:
         message = {"id": str(number), "channel_id": CHANNEL, "guild_id": "10", "content": content}
         await self.send("MESSAGE_CREATE", {**message, "author": {"id": author}, **more})
 
-    async def command(self, name: str) -> None:
+    async def command(self, name: str, **more: Any) -> None:
         interaction = {"id": "8", "application_id": BOT, "type": 2, "token": "token"}
         place = {"channel_id": CHANNEL, "guild_id": "10", "member": {"user": {"id": ADA}}}
         data = {"id": "9", "name": name, "type": 1}
-        await self.send("INTERACTION_CREATE", {**interaction, **place, "data": data})
+        await self.send("INTERACTION_CREATE", {**interaction, **place, **more, "data": data})
 
     async def send(self, event: str, data: Any) -> None:
         assert self._socket

@@ -67,13 +67,14 @@ async def test_commands_are_registered_where_none_can_be_listed(
     assert {command["name"] for command in sparse.commands} >= {"clear", "model"}
 
 
+@pytest.mark.parametrize("channel", [None, {"id": "20", "type": 0}, {"id": "20", "type": 11}])
 async def test_a_bare_command_reaches_the_conversation_of_its_channel(
-    sparse: SparseDiscord, skein: Skein
+    sparse: SparseDiscord, skein: Skein, channel: Any
 ) -> None:
     await sparse.say(1, "hello")
     await sparse.wait_for_content("Answer to hello")
     await skein.settle()
-    await sparse.command("clear")
+    await sparse.command("clear", channel=channel)
     await sparse.wait_for_content("Cleared. I start afresh from here.")
     await sparse.say(2, "again")
     await sparse.wait_for_content("Answer to again")
