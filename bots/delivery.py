@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ log = logging.getLogger("skein.delivery")
 
 _FIRST_BACK_OFF_SECONDS = 0.5
 _LONGEST_BACK_OFF_SECONDS = 15.0
+_BUSY_FACTOR = 10  # how much longer a platform that takes other replies meanwhile may let one wait
 _LAST_CALL_SECONDS = 2.0  # a call cut off now may have made a message whose id is then lost
 NOTICE_MARK = "⚠️"
 
@@ -100,6 +102,8 @@ class Pace:
         self._share = 60 / calls_per_minute
         self._stretch = 1.0
         self.active = 0
+        self.taken_at = -math.inf
+        """When the platform last took something of any of the replies, by the monotonic clock."""
 
     @property
     def seconds(self) -> float:
@@ -113,6 +117,7 @@ class Pace:
     def ease(self) -> None:
         """Take note that the platform took a call."""
         self._stretch = max(self._stretch * 0.9, 1.0)
+        self.taken_at = time.monotonic()
 
 
 @dataclass(slots=True)
@@ -131,7 +136,8 @@ class PagedReply:
     """A ReplySink that pages a text over an outlet's messages.
 
     `taken_over` are messages that an earlier attempt left: they are used before new ones are made,
-    and removed where the reply is shorter now. `give_up_after` is how long a platform may take nothing.
+    and removed where the reply is shorter now. `give_up_after` is how long a platform may take nothing;
+    one that asks to slow down, of none of the replies.
     """
 
     def __init__(
@@ -245,7 +251,8 @@ class PagedReply:
 
     async def _deliver(self) -> None:
         """Bring the whole text onto the platform, as long as it takes something within the time allowed."""
-        deadline = time.monotonic() + self._give_up_after
+        began = time.monotonic()
+        deadline = began + self._give_up_after
         back_off = _FIRST_BACK_OFF_SECONDS
         while True:
             if self._refusal is not None:
@@ -253,6 +260,7 @@ class PagedReply:
             before = self._progress
             try:
                 await self._show(is_final=True)
+                self._pace.ease()
                 return await self._remove_left_over()
             except SlowDownError as error:
                 self._pace.slow()
@@ -261,8 +269,13 @@ class PagedReply:
                 wait, reason = back_off, error
                 back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
             if self._progress != before:  # a long reply that is taken slowly is taken all the same
+                self._pace.ease()
                 deadline = time.monotonic() + self._give_up_after
                 back_off = _FIRST_BACK_OFF_SECONDS
+            if isinstance(reason, SlowDownError):
+                longest = began + _BUSY_FACTOR * self._give_up_after
+                busy_until = min(self._pace.taken_at + self._give_up_after, longest)
+                deadline = max(deadline, busy_until)
             if time.monotonic() + wait > deadline:
                 raise DeliveryError(f"gave up: {reason}") from reason
             with suppress(asyncio.TimeoutError):

@@ -94,7 +94,8 @@ class Reply:
         self.recorded: list[ReplyMessage] = []
         self.store_failures = 0
         kind: Outlet = outlet
-        self.sink = PagedReply(kind, self.record, Pace(AT_ONCE, 10_000_000), **options)  # type: ignore[arg-type]
+        self.pace = Pace(AT_ONCE, 10_000_000)
+        self.sink = PagedReply(kind, self.record, self.pace, **options)  # type: ignore[arg-type]
 
     async def record(self, reply: ReplyMessage) -> None:
         if self.store_failures:
@@ -198,6 +199,22 @@ async def test_delivery_is_given_up_after_the_time_allowed(outlet: RecordingOutl
     with pytest.raises(DeliveryError, match="gave up"):
         await reply.sink.finish("too slow")
     await reply.sink.aclose()
+
+
+async def test_a_reply_waits_for_its_turn_while_the_platform_takes_others(
+    outlet: RecordingOutlet,
+):
+    outlet.failures = [SlowDownError(timedelta(milliseconds=60)) for _ in range(6)]
+    reply = Reply(outlet, give_up_after=timedelta(milliseconds=200))
+    await reply.sink.start()
+    finish = asyncio.create_task(reply.sink.finish("late, but whole"))
+    for refused in range(1, 6):
+        await outlet.wait_until(lambda refused=refused: len(outlet.calls) > refused)
+        reply.pace.ease()
+    async with asyncio.timeout(5):
+        await finish
+    await reply.sink.aclose()
+    assert reply.text == ["late, but whole"]
 
 
 async def test_a_full_message_is_left_as_it_is_and_the_text_goes_on_in_a_new_one(
