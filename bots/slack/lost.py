@@ -8,12 +8,11 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.slack.api import answer_of
+from bots.slack.api import RefusedCallError, answer_of
 from bots.slack.events import is_ts
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.text import unescape
 from core.conversation import Turn
-from core.errors import SkeinError
 
 log = logging.getLogger("skein.slack")
 
@@ -26,7 +25,8 @@ async def find_unconfirmed(
     """Look for the message that an attempt to show a body may have made, and give its id.
 
     It is the bot's, younger than the question by Slack's own clock, says what was sent, and is none
-    of the known ones. None also where Slack does not let the bot look.
+    of the known ones. None also where Slack does not let the bot look. Raises SlowDownError and
+    TransientError.
     """
     where: dict[str, Any] = {
         "channel": turn.key.channel,
@@ -38,7 +38,7 @@ async def find_unconfirmed(
             answer = await answer_of(client.conversations_replies(ts=turn.key.thread, **where))
         else:
             answer = await answer_of(client.conversations_history(**where))
-    except SkeinError as error:
+    except RefusedCallError as error:
         log.info("Slack: cannot look for a message that may have been made: %s", error)
         return None
     found = [

@@ -29,6 +29,7 @@ MAX_UPDATE_CHARACTERS = 3_500
 STREAM_LIFETIME = timedelta(minutes=4)
 """Slack ends a stream after about 5 minutes, even one in use."""
 
+_MAX_LOOKS = 5
 _STATUS_TIMEOUT = timedelta(seconds=3)
 _STATUS = "is thinking..."
 _ENDED = frozenset(
@@ -78,6 +79,7 @@ class SlackOutlet:
         self._unconfirmed: str | None = None
         """What a message shows that may have been made or not: Slack's answer was lost."""
         self._found: str | None = None
+        self._looks = 0
         self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
 
     @property
@@ -111,9 +113,7 @@ class SlackOutlet:
     async def post(self, part: int, body: str) -> ReplyMessage:
         """Make a message, unless an earlier attempt turns out to have made it."""
         if self._unconfirmed and not self._found:
-            self._found = await find_unconfirmed(
-                self._client, self._turn, self._unconfirmed, self._bot_user_id, self._made
-            )
+            self._found = await self._find(self._unconfirmed)
         try:
             if self._found:
                 reply = await self._replace(ReplyMessage(part, self._found, "stream"), body)
@@ -122,7 +122,7 @@ class SlackOutlet:
         except TransientError:
             self._unconfirmed = self._unconfirmed if self._found else body
             raise
-        self._unconfirmed = self._found = None
+        self._unconfirmed, self._found, self._looks = None, None, 0
         self._made.add(reply.message_id)
         return reply
 
@@ -172,6 +172,18 @@ class SlackOutlet:
             if error.code != "message_not_found" and error.code not in _MUST_STAY:
                 raise
 
+    async def _find(self, body: str) -> str | None:
+        """Look for a message that may have been made; after some looks in vain, think it was not."""
+        self._looks += 1
+        try:
+            return await find_unconfirmed(
+                self._client, self._turn, body, self._bot_user_id, self._made
+            )
+        except (SlowDownError, TransientError):
+            if self._looks < _MAX_LOOKS:
+                raise
+            return None
+
     async def _make(self, part: int, body: str) -> ReplyMessage:
         """Open a stream, or post where streaming is refused."""
         if self._may_stream:
@@ -179,7 +191,7 @@ class SlackOutlet:
             if reply is not None:
                 return reply
             self._may_stream = False
-        answer = await self._call(
+        answer = await self._call_surely(
             self._client.chat_postMessage(
                 channel=self._key.channel,
                 thread_ts=self._key.thread or None,
@@ -300,10 +312,19 @@ class SlackOutlet:
                 self._on_token_refused()
             raise
 
+    async def _call_surely(self, call: Awaitable[AsyncSlackResponse]) -> Mapping[str, Any]:
+        """Make a call that every Slack knows: an answer that none can read says nothing for good."""
+        try:
+            return await self._call(call)
+        except RefusedCallError as error:
+            if error.code == "unreadable_answer":
+                raise TransientError(error.code) from error
+            raise
+
     async def _call_update(
         self, ts: str, *, text: str | None = None, markdown_text: str | None = None
     ) -> None:
-        await self._call(
+        await self._call_surely(
             self._client.chat_update(
                 channel=self._key.channel, ts=ts, text=text, markdown_text=markdown_text
             )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from bots.delivery import TransientError
+from bots.delivery import SlowDownError, TransientError
 from bots.playground.base import Fault
 from bots.playground.slack import SimulatedSlack, serve_slack
 from tests.bots.slack.desk import Desk, open_desk
@@ -78,6 +79,29 @@ async def test_message_of_an_earlier_reply_is_not_taken_for_a_lost_one(desk: Des
         await outlet.post(0, "same words")
     reply = await outlet.post(0, "same words")
     assert reply.message_id != first.message_id
+
+
+async def test_lost_message_is_looked_for_until_slack_lets_the_bot_look(desk: Desk) -> None:
+    outlet = desk.outlet()
+    desk.slack.faults.add(Fault("chat.startStream", drop=True, after=True))
+    desk.slack.faults.add(Fault("conversations.replies", status=503))
+    desk.slack.faults.add(Fault("conversations.replies", status=429, retry_after=timedelta()))
+    for expected in (TransientError, TransientError, SlowDownError):
+        with pytest.raises(expected):
+            await outlet.post(0, "hi")
+    await outlet.post(0, "hi")
+    assert [view["text"] for view in desk.shown()] == ["hi"]
+
+
+async def test_reply_is_made_again_where_looking_fails_for_good(desk: Desk) -> None:
+    outlet = desk.outlet()
+    desk.slack.faults.add(Fault("chat.startStream", drop=True))
+    desk.slack.faults.add(Fault("conversations.replies", status=503, times=99))
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            await outlet.post(0, "hi")
+    await outlet.post(0, "hi")
+    assert [view["text"] for view in desk.shown()] == ["hi"]
 
 
 async def test_reply_is_made_again_where_the_bot_may_not_look(desk: Desk) -> None:

@@ -266,6 +266,20 @@ async def test_reply_is_posted_where_opening_a_stream_failed(desk: Desk, fault: 
     assert [view["text"] for view in desk.shown()] == ["hi"]
 
 
+async def test_answer_that_none_can_read_is_no_refusal_of_a_post_or_an_update(desk: Desk) -> None:
+    dm = desk.slack.dm("ada")
+    outlet = desk.outlet(replace(desk.key, channel=dm, thread=""))
+    desk.slack.faults.add(Fault("chat.postMessage", status=200, error=""))
+    desk.slack.faults.add(Fault("chat.update", status=200, error=""))
+    with pytest.raises(TransientError):
+        await outlet.post(0, "one")
+    reply = await outlet.post(0, "one")
+    with pytest.raises(TransientError):
+        await outlet.seal(reply, "one two")
+    await outlet.seal(reply, "one two")
+    assert [view["text"] for view in desk.slack.messages(dm)] == ["one two"]
+
+
 async def test_post_into_an_archived_channel_is_refused_for_good(desk: Desk) -> None:
     desk.slack.archive("general")
     with pytest.raises(DeliveryError, match="is_archived"):
