@@ -48,7 +48,8 @@ def next_page(
     longest = _longest_fit(rest, fence, fits)
     if longest == len(rest):
         end = len(rest) if is_final else max(_settled_length(rest, fence, fits), on_view)
-        return Page(_reopen(rest[:end], fence), start + end, fence, is_complete=False)
+        body = _reopen(rest[:end].rstrip("\n"), fence)
+        return Page(body, start + end, fence, is_complete=False)
     end = max(_cut(rest, fence, fits, longest), on_view)
     body = close_fence(_reopen(rest[:end].rstrip("\n"), fence))
     return Page(body, start + end, find_open_fence(rest[:end], fence), is_complete=True)

@@ -39,9 +39,12 @@ def find_open_fence(text: str, fence: str = "") -> str:
 
 
 def close_fence(body: str) -> str:
-    """Close the fence that is open at a body's end, if any."""
+    """Close the fence that is open at a body's end, if any. What is there stays as it is."""
     fence = find_open_fence(body)
-    return f"{body.rstrip()}\n{_read_marker(fence)}" if fence else body
+    if not fence:
+        return body
+    newline = "" if body.endswith("\n") else "\n"
+    return f"{body}{newline}{_read_marker(fence)}"
 
 
 def _read_marker(fence: str) -> str:

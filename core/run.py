@@ -164,10 +164,10 @@ class Run:
         return close_fence(text) + LENGTH_NOTE if reason == "length" else text, usage
 
     def _show(self, text: str) -> None:
-        """Show more of the answer. What is shown must begin as the whole answer will."""
+        """Show more of the answer. The whole answer will begin so: it has no white space around it."""
         self._shown += text if self._shown else text.lstrip()
-        if text and self._shown:
-            self._sink.update(self._shown)
+        if text.strip():
+            self._sink.update(self._shown.rstrip())
 
     async def _deliver(self, text: str) -> None:
         try:
