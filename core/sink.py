@@ -25,7 +25,7 @@ class ReplySink(Protocol):
     def update(self, text: str) -> None:
         """Show the text so far, at the platform's pace. Returns at once and never raises.
 
-        `text` always begins with what the last call had, unless the reply begins anew.
+        `text` always begins with what the last call had, and so does what `finish` and `fail` get.
         """
         ...
 

@@ -35,11 +35,7 @@ class ConsoleSink:
 
     async def finish(self, text: str) -> None:
         """Print the rest."""
-        shown = self._printed.strip()
-        if not text.startswith(shown):  # the reply began anew
-            self._screen.line()
-            shown = ""
-        self.update(self._printed + text[len(shown) :])
+        self.update(text)
         self._screen.line()
         await self._record(ReplyMessage(0, f"reply-{self._turn.id}"))
         self.was_answered = True
