@@ -29,11 +29,12 @@ class OpenRatelimit(discord.http.Ratelimit):
         """Take one of the calls that are left, or do as discord.py does where none is."""
         if self.is_expired():
             self.reset()
-        if self.remaining <= 0:
-            return await super().acquire()
-        self._last_request = self._loop.time()
-        self.remaining -= 1
-        self.outgoing += 1
+        if self.remaining > 0:
+            self._last_request = self._loop.time()
+            self.remaining -= 1
+            self.outgoing += 1
+        else:
+            await super().acquire()
 
 
 class OneLine(logging.Filter):
