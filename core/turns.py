@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class _Lane:
     was_woken: bool = False
     may_be_stuck: bool = False
     """Whether the store failed in the middle of a turn, which is then neither done nor queued."""
+    received: dict[int, float] = field(default_factory=dict[int, float])
+    """When this process recorded a turn, by the monotonic clock: the other one may be set."""
 
 
 class Turns:
@@ -78,7 +81,8 @@ class Turns:
         """
         recorded = await self._store.record(incoming)
         if not recorded.turn.state.is_final:  # one seen before may have lost its caller before this
-            self._wake(recorded.turn.conversation_id)
+            lane = self._wake(recorded.turn.conversation_id)
+            lane.received.setdefault(recorded.turn.id, time.monotonic())
         return recorded.is_new
 
     async def resume(self, platform: str) -> int:
@@ -137,11 +141,12 @@ class Turns:
         """How many turns run now."""
         return sum(1 for lane in self._lanes.values() if lane.run)
 
-    def _wake(self, conversation_id: int) -> None:
+    def _wake(self, conversation_id: int) -> _Lane:
         lane = self._lanes.setdefault(conversation_id, _Lane())
         lane.was_woken = True
         if lane.task is None and not self._is_draining:
             lane.task = asyncio.create_task(self._run_lane(conversation_id, lane))
+        return lane
 
     async def _run_lane(self, conversation_id: int, lane: _Lane) -> None:
         back_off = FIRST_BACK_OFF
@@ -191,12 +196,20 @@ class Turns:
             log.exception("turn %d (%s): there is no way to reply", turn.id, turn.key)
             await self._store.fail(turn.id, f"no way to reply: {error!r}")
             return
-        lane.run = Run(turn, sink, self._store, self._models, self._options, self._now)
+        age = self._find_age(turn, lane)
+        lane.run = Run(turn, sink, self._store, self._models, self._options, age)
         try:
             await lane.run.run()
+            lane.received.pop(turn.id, None)
         finally:
             lane.run = None
             await sink.aclose()
+
+    def _find_age(self, turn: Turn, lane: _Lane) -> timedelta:
+        recorded_at = lane.received.get(turn.id)
+        if recorded_at is None:  # by an earlier process
+            return self._now() - turn.received_at
+        return timedelta(seconds=time.monotonic() - recorded_at)
 
 
 def _log_failure(conversation_id: int, error: Exception, wait: timedelta) -> None:
