@@ -59,10 +59,10 @@ def find_places(
             announced[channel.id] = channel
     told = [place for place in announced.values() if _last_message(place) > oldest]
     told.sort(key=_last_message, reverse=True)
-    remembered = (int(key.thread or key.channel) for key in known if _is_id(key))
+    remembered = {int(key.thread or key.channel): _guild_id(key) for key in known if _is_id(key)}
     unannounced = (
-        client.get_partial_messageable(place_id)
-        for place_id in dict.fromkeys(remembered)
+        client.get_partial_messageable(place_id, guild_id=guild_id)
+        for place_id, guild_id in remembered.items()
         if place_id not in announced
     )
     yield from [*told, *unannounced][:MAX_PLACES]
@@ -70,6 +70,10 @@ def find_places(
 
 def _last_message(place: Messageable) -> int:
     return getattr(place, "last_message_id", None) or 0
+
+
+def _guild_id(key: ThreadKey) -> int | None:
+    return int(key.workspace) if key.workspace.isascii() and key.workspace.isdigit() else None
 
 
 def _is_id(key: ThreadKey) -> bool:

@@ -86,8 +86,8 @@ def parse_message(
     open_channels: Collection[str],
 ) -> Heard:
     """Read a person's message. `channel` is what the message's channel turned out to be."""
-    guild_id = getattr(channel, "guild_id", None) or (message.guild and message.guild.id)
-    place = parse_place(channel, guild_id)
+    guild = getattr(channel, "guild", None) or message.guild
+    place = parse_place(channel, getattr(channel, "guild_id", None) or (guild and guild.id))
     incoming = Incoming(
         key=place.key,
         message_id=str(message.id),

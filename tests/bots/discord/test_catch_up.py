@@ -78,7 +78,7 @@ async def test_an_archived_thread_is_found_likewise(server: SimulatedDiscord, tm
     await server.say("Ada", thread, "and then?")
     await server.archive_thread(thread)
     async with running_skein(server, tmp_path) as skein:
-        assert "Answer to and then?" in await whole(skein, 2)
+        assert await whole(skein, 2) == ["Answer to and then?", "Answer to hello"]
 
 
 async def test_what_a_session_that_cannot_be_resumed_missed_is_answered(

@@ -211,6 +211,15 @@ async def test_only_people_are_heard(world: World, fields: dict[str, Any], is_pe
     assert is_from_person(world.message("hi", **fields), world.bot) is is_person
 
 
+async def test_a_message_read_without_its_server_belongs_to_its_channels(world: World) -> None:
+    place = world.client.get_partial_messageable(THREAD)
+    payload = {"id": str(MESSAGE), "type": 0, "content": "hi", "author": ADA}
+    message = discord.Message(state=world.state, channel=place, data=payload)
+    heard = parse_message(message, world.guild.get_thread(THREAD), world.bot, ())
+    assert heard.incoming.key == ThreadKey("discord", str(GUILD), str(CHANNEL), str(THREAD))
+    assert heard.manner is Manner.FOLLOW_UP
+
+
 async def test_a_place_that_is_known_by_its_id_alone_is_a_channel(world: World) -> None:
     place = parse_place(world.client.get_partial_messageable(99, guild_id=GUILD), GUILD)
     assert place.key == ThreadKey("discord", str(GUILD), "99")
