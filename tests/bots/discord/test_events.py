@@ -213,7 +213,7 @@ async def test_only_people_are_heard(world: World, fields: dict[str, Any], is_pe
 
 async def test_a_message_read_without_its_server_belongs_to_its_channels(world: World) -> None:
     place = world.client.get_partial_messageable(THREAD)
-    payload = {"id": str(MESSAGE), "type": 0, "content": "hi", "author": ADA}
+    payload = {"id": str(MESSAGE), "type": 0, "content": "hi", "author": ADA, "mentions": []}
     message = discord.Message(state=world.state, channel=place, data=payload)
     heard = parse_message(message, world.guild.get_thread(THREAD), world.bot, ())
     assert heard.incoming.key == ThreadKey("discord", str(GUILD), str(CHANNEL), str(THREAD))
