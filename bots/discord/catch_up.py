@@ -38,8 +38,10 @@ async def catch_up(
     count = 0
     for place in find_places(client, known, since):
         try:
-            messages = [message async for message in place.history(limit=MAX_MESSAGES, after=since)]
-        except (discord.DiscordException, OSError, aiohttp.ClientError) as error:
+            # From the newest on: with `after` alone discord.py would stop at the oldest.
+            newest = place.history(limit=MAX_MESSAGES, after=since, oldest_first=False)
+            messages = [message async for message in newest]
+        except (discord.DiscordException, OSError, aiohttp.ClientError, LookupError) as error:
             log.debug("Discord: %s cannot be caught up on: %s", place, error)
             continue
         for message in sorted(messages, key=lambda message: message.id):

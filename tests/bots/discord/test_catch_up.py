@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bots.discord.catch_up import MAX_MESSAGES
 from bots.playground.discord import (
     ASK_SKEIN_CHANNEL,
     GENERAL_CHANNEL,
@@ -116,3 +117,14 @@ async def test_a_turn_that_ran_is_not_run_again(server: SimulatedDiscord, tmp_pa
         await skein.ask("@skein twice")
         assert len(skein.models.requests) == 1
         assert (await skein.turn()).state is TurnState.DONE
+
+
+async def test_of_more_messages_than_are_read_the_newest_count(
+    server: SimulatedDiscord, tmp_path: Path
+):
+    await server.say("Ada", GENERAL_CHANNEL, "@skein the oldest")
+    for number in range(MAX_MESSAGES):
+        await server.say("Grace", GENERAL_CHANNEL, f"chatter {number}")
+    await server.say("Ada", GENERAL_CHANNEL, "@skein the newest")
+    async with running_skein(server, tmp_path) as skein:
+        assert await whole(skein, 1) == ["Answer to the newest"]
