@@ -3,8 +3,8 @@ import { fill, h } from "./dom.js";
 
 const CHOICE_DELAY = 120;
 
-/** Say what could complete a text at the caret. `choices(name, text)` asks the bot for an argument's values. */
-export async function completionsFor({ platform, place, text, caret, choices }) {
+/** Say what could complete a text at the caret, as far as the page knows; null where the bot has to be asked. */
+function knownCompletions({ platform, place, text, caret }) {
   const before = text.slice(0, caret);
   const name = platform.mention;
   const at = /(^|\s)(@\w*)$/.exec(before);
@@ -13,18 +13,22 @@ export async function completionsFor({ platform, place, text, caret, choices }) 
   }
   const command = /^([/!])(\w*)$/.exec(before);
   if (command) return commandNames(platform, place, command[1], command[2]);
-  const argument = /^\/(\w+)\s+(\S*)$/.exec(before);
-  const known = argument && platform.commands.find((each) => each.name === argument[1] && each.argument);
-  if (!known) return [];
-  const values = await choices(known.name, argument[2]);
+  return argumentAt(platform, before) ? null : [];
+}
+
+/** Ask the bot what could complete a command's argument. `choices(name, text)` gives its values. */
+async function askedCompletions({ platform, text, caret, choices }) {
+  const { command, typed } = argumentAt(platform, text.slice(0, caret));
+  const values = await choices(command.name, typed);
   return values
-    .filter((value) => value !== argument[2])
-    .map((value) => ({
-      label: value,
-      detail: known.argument,
-      insert: value,
-      from: caret - argument[2].length,
-    }));
+    .filter((value) => value !== typed)
+    .map((value) => ({ label: value, detail: command.argument, insert: value, from: caret - typed.length }));
+}
+
+function argumentAt(platform, before) {
+  const found = /^\/(\w+)\s+(\S*)$/.exec(before);
+  const command = found && platform.commands.find((each) => each.name === found[1] && each.argument);
+  return command ? { command, typed: found[2] } : null;
 }
 
 function commandNames(platform, place, sign, typed) {
@@ -51,7 +55,7 @@ export function makeMenu(textarea, id, describe) {
   });
   textarea.setAttribute("aria-controls", id);
   textarea.setAttribute("aria-autocomplete", "list");
-  const menu = { element, items: [], at: 0, asked: 0, timer: 0 };
+  const menu = { element, items: [], at: 0, asked: 0, timer: 0, isStale: false };
 
   menu.close = () => {
     menu.asked += 1;
@@ -61,13 +65,14 @@ export function makeMenu(textarea, id, describe) {
   menu.refresh = () => {
     const asked = ++menu.asked;
     clearTimeout(menu.timer);
-    menu.timer = setTimeout(
-      async () => {
-        const found = await completionsFor(describe()).catch(() => []);
-        if (asked === menu.asked) show(menu, textarea, found);
-      },
-      /^\/\w+\s/.test(textarea.value) ? CHOICE_DELAY : 0,
-    );
+    // At once where it can be: a quick Enter must not choose from what the text was before.
+    const known = knownCompletions(describe());
+    if (known) return show(menu, textarea, known);
+    menu.isStale = true;
+    menu.timer = setTimeout(async () => {
+      const found = await askedCompletions(describe()).catch(() => []);
+      if (asked === menu.asked) show(menu, textarea, found);
+    }, CHOICE_DELAY);
   };
   menu.choose = (index) => {
     const item = menu.items[index];
@@ -87,6 +92,7 @@ export function makeMenu(textarea, id, describe) {
 
 function show(menu, textarea, items) {
   menu.items = items;
+  menu.isStale = false;
   menu.at = 0;
   fill(
     menu.element,
@@ -115,7 +121,7 @@ function mark(menu, textarea) {
 
 /** Handle a key while the menu is open; true when it was the menu's. */
 function onKey(menu, textarea, event) {
-  if (!menu.items.length || event.isComposing) return false;
+  if (!menu.items.length || menu.isStale || event.isComposing) return false;
   const count = menu.items.length;
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     menu.at = (menu.at + (event.key === "ArrowDown" ? 1 : count - 1)) % count;
