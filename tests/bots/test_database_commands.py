@@ -98,7 +98,8 @@ def test_progress_is_shown_on_a_terminal_only() -> None:
         progress.show("turns", 500, 700)
         progress.show("turns", 700, 700)
         shown = ""
-        while not shown.endswith("\n"):  # a terminal gives what it has, in as many pieces as it likes
+        # A terminal gives what it has, in as many pieces as it likes.
+        while not shown.endswith("\n"):
             shown += os.read(reader, 1000).decode()
     os.close(reader)
     assert shown == "\rturns: 500 of 700\rturns: 700 of 700\r\n"
