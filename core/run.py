@@ -13,6 +13,7 @@ from core.conversation import Turn, TurnState, Usage
 from core.errors import (
     DeliveryError,
     EmptyAnswerError,
+    LeaseLostError,
     SkeinError,
     StoreError,
     render_for_people,
@@ -51,7 +52,8 @@ class Run:
     """Takes one started turn to its end. A failure is told in the thread and kept in the journal.
 
     Where the store fails after the answer is safe in it, StoreError goes up: the turn is then
-    taken up again, and delivers what is stored.
+    taken up again, and delivers what is stored. Where another process took the turn over,
+    LeaseLostError goes up, and no word of this run is said.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Run:
             text = await self._find_text()
         except _StoppedError:
             await self._fail(STOPPED, "stopped")
+        except LeaseLostError:
+            raise
         except SkeinError as error:
             log.warning("%s: no answer: %s", self._name, error)
             await self._fail(render_for_people(error), str(error))
@@ -111,7 +115,7 @@ class Run:
             await self._fail(INTERRUPTED, f"interrupted; attempt {self.turn.attempts}")
             return None
         ref, text, usage = await self._ask_stoppably()
-        if not await self._store.save_reply(self.turn.id, text, str(ref), usage):
+        if not await self._store.save_reply(self.turn, text, str(ref), usage):
             raise _StoppedError
         return text
 
@@ -176,15 +180,16 @@ class Run:
             raise
         except DeliveryError as error:
             log.warning("%s: the reply could not be delivered: %s", self._name, error)
-            await self._store.fail(self.turn.id, f"not delivered: {error}")
+            await self._store.fail(self.turn, f"not delivered: {error}")
         except Exception as error:
             log.exception("%s: the reply could not be delivered", self._name)
             await self._fail(render_for_people(error), f"not delivered: {error!r}")
         else:
-            await self._store.finish(self.turn.id)
+            await self._store.finish(self.turn)
 
     async def _fail(self, notice: str, reason: str) -> None:
         """Tell the person first: a crash in between asks again and takes over the notice."""
+        await self._check_hold()
         try:
             await self._sink.fail(notice, self._shown)
         except StoreError:
@@ -193,4 +198,10 @@ class Run:
             log.warning("%s: the notice could not be delivered: %s", self._name, error)
         except Exception:
             log.exception("%s: the notice could not be delivered", self._name)
-        await self._store.fail(self.turn.id, reason)
+        await self._store.fail(self.turn, reason)
+
+    async def _check_hold(self) -> None:
+        """Raise LeaseLostError if the turn was taken over: whoever runs it now speaks of it."""
+        turn = await self._store.find_turn(self.turn.id)
+        if turn is not None and turn.attempts != self.turn.attempts:
+            raise LeaseLostError(self._name)

@@ -82,7 +82,7 @@ def complete_message(message: Payload) -> Payload:
 
 def complete_channel(channel: Payload) -> Payload:
     """Add to a channel what discord.py insists on; of a thread not told of, its id is left."""
-    if channel.get("type") in _THREADS and not _THREAD_FIELDS <= channel.keys():
+    if channel.get("type") in _THREADS and not channel.keys() >= _THREAD_FIELDS:
         return {"id": channel["id"]}
     return {"name": "", "position": 0, **channel}
 
