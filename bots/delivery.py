@@ -160,6 +160,7 @@ class PagedReply:
         self._given_up = asyncio.Event()
         self._refusal: DeliveryError | None = None
         self._waits_for_end = False
+        self._not_before = 0.0
         self._parts = 0
         self._open = _Shown(0, "")
         self._notice_task: asyncio.Task[None] | None = None
@@ -238,6 +239,7 @@ class PagedReply:
             except SlowDownError as error:
                 self._pace.slow()
                 wait = max(error.retry_after.total_seconds(), self._pace.seconds)
+                self._not_before = time.monotonic() + error.retry_after.total_seconds()
                 self._changed.set()
             except DeliveryError as error:
                 self._refusal = error
@@ -251,6 +253,7 @@ class PagedReply:
 
     async def _deliver(self) -> None:
         """Bring the whole text onto the platform, as long as it takes something within the time allowed."""
+        await self._rest(min(self._not_before - time.monotonic(), self._give_up_after))
         began = time.monotonic()
         deadline = began + self._give_up_after
         back_off = _FIRST_BACK_OFF_SECONDS
@@ -278,9 +281,13 @@ class PagedReply:
                 deadline = max(deadline, busy_until)
             if time.monotonic() + wait > deadline:
                 raise DeliveryError(f"gave up: {reason}") from reason
-            with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._given_up.wait()
+            await self._rest(wait)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, unless the reply is given up."""
+        with suppress(asyncio.TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._given_up.wait()
 
     @property
     def _progress(self) -> tuple[int, int, int]:

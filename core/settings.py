@@ -32,6 +32,8 @@ def _split(value: object) -> object:
 def _http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("expected an address that begins with http:// or https://")
+    if not (parts := urlsplit(value)).hostname or parts.username or parts.password:
+        raise ValueError("expected an address with a host, and without a user or password")
     return value.rstrip("/")
 
 

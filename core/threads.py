@@ -26,6 +26,11 @@ class Threads:
         info = await self._store.find_conversation(key)
         return info is not None
 
+    async def known_replies(self, key: ThreadKey) -> frozenset[str]:
+        """Give the ids of all platform messages of a conversation's replies."""
+        info = await self._store.find_conversation(key)
+        return await self._store.load_reply_ids(info.id) if info else frozenset()
+
     async def clear(self, key: ThreadKey, before: datetime | None = None) -> bool:
         """Start afresh: what was said until `before` (None: until now) is never sent again.
 

@@ -30,6 +30,7 @@ LONGEST_SILENT_RATE_LIMIT_SECONDS = 30.0
 """discord.py waits this long for a rate limit by itself; a longer one it raises. It takes no less."""
 
 _LEAVE_SECONDS = 2.0
+_GUILDS_SECONDS = 15.0
 _BETWEEN_IDENTIFIES_SECONDS = 5.0
 _CONTENT_INTENT_REFUSED = (
     "Discord refuses the Message Content intent: mentions and direct messages are answered, other "
@@ -68,6 +69,7 @@ class BotClient(discord.Client):
         )
         self._leaving = asyncio.Event()
         self._left = asyncio.Event()
+        self._guild_came = asyncio.Event()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._open_socket = self.http.ws_connect
         self.http.ws_connect = self._remember_socket
@@ -118,6 +120,22 @@ class BotClient(discord.Client):
         self._left.set()
         self._leaving.set()
         await self._close_socket()
+
+    async def wait_for_guilds(self) -> None:
+        """Wait until every server has told its channels, for READY comes before; one may be down, though."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GUILDS_SECONDS):
+                while any(guild.unavailable for guild in self.guilds):
+                    self._guild_came.clear()
+                    await self._guild_came.wait()
+
+    async def on_guild_available(self, _: discord.Guild) -> None:
+        """Take note that a server told its channels."""
+        self._guild_came.set()
+
+    async def on_guild_join(self, _: discord.Guild) -> None:
+        """Take note of the same, where a server does not say that it was down before."""
+        self._guild_came.set()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Leave Discord the 5 seconds that it wants between two identifies, unless we leave."""

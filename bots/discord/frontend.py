@@ -134,6 +134,7 @@ class DiscordFrontend:
     async def on_ready(self) -> None:
         """Catch up: a new session brings nothing of what was said before it."""
         with self._owned():
+            await self._client.wait_for_guilds()
             known = [info.key for info in await self._threads.recent(PLATFORM, limit=MAX_PLACES)]
             since = self._now() - self._settings.max_question_age
             count = await catch_up(self._client, known, since, self.on_message)

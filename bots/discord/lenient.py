@@ -91,9 +91,8 @@ def complete_interaction(interaction: Payload) -> Payload:
     """Add to an interaction what discord.py insists on, and leave the channel's id where it can be found."""
     completed = {"version": 1, "attachment_size_limit": 0, **interaction}
     if channel_id := interaction.get("channel_id"):
-        completed["channel"] = complete_channel(
-            {"id": channel_id, **(completed.get("channel") or {})}
-        )
+        channel: Payload = interaction.get("channel") or {}
+        completed["channel"] = complete_channel({"id": channel_id, **channel})
         completed["data"] = {**(interaction.get("data") or {}), "channel_id": channel_id}
     if member := interaction.get("member"):
         completed["member"] = {"roles": [], "flags": 0, **member}

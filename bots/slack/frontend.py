@@ -112,7 +112,12 @@ class SlackFrontend:
     def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
         """Build the sink of a turn."""
         outlet = SlackOutlet(
-            self._client, turn, self._me.user_id, self._support, self._suspect_token
+            self._client,
+            turn,
+            self._me.user_id,
+            self._support,
+            self._suspect_token,
+            partial(self._threads.known_replies, turn.key),
         )
         return PagedReply(
             outlet,

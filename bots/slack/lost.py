@@ -1,4 +1,7 @@
-"""A message whose making Slack did not confirm: it may stand there, and must not be made twice."""
+"""A message whose making Slack did not confirm: it may stand there, and must not be made twice.
+
+Either the answer to the call was lost, or the process died between the call and the record of it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.api import RefusedCallError, answer_of
-from bots.slack.events import is_ts
+from bots.slack.events import is_ts, parse_ts
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.text import unescape
 from core.conversation import Turn
@@ -17,6 +20,7 @@ from core.conversation import Turn
 log = logging.getLogger("skein.slack")
 
 _LOOK_AT = 200
+_REPLY, _NOTICE = "skein_reply", "skein_notice"
 
 
 async def find_unconfirmed(
@@ -28,10 +32,31 @@ async def find_unconfirmed(
     of the known ones. None also where Slack does not let the bot look. Raises SlowDownError and
     TransientError.
     """
+    found = await _load_unknown(client, turn, bot_user_id, known)
+    return max((str(each["ts"]) for each in found if _says(each, body)), default=None)
+
+
+async def find_abandoned(
+    client: AsyncWebClient, turn: Turn, bot_user_id: str, known: Set[str]
+) -> str | None:
+    """Look for the message that a process which died may have made for a turn, and give its id.
+
+    A post says by its metadata which turn it belongs to; a stream can carry none, so that one which
+    belongs to no recorded reply is taken for this turn's: turns of a thread follow one another.
+    `known` are the messages of all the conversation's replies. None and raises as above.
+    """
+    found = await _load_unknown(client, turn, bot_user_id, known)
+    return max((str(each["ts"]) for each in found if _may_belong_to(each, turn)), default=None)
+
+
+async def _load_unknown(
+    client: AsyncWebClient, turn: Turn, bot_user_id: str, known: Set[str]
+) -> list[Mapping[str, Any]]:
     where: dict[str, Any] = {
         "channel": turn.key.channel,
         "oldest": turn.message_id,
         "limit": _LOOK_AT,
+        "include_all_metadata": True,
     }
     try:
         if turn.key.thread:
@@ -40,13 +65,36 @@ async def find_unconfirmed(
             answer = await answer_of(client.conversations_history(**where))
     except RefusedCallError as error:
         log.info("Slack: cannot look for a message that may have been made: %s", error)
-        return None
-    found = [
-        str(message["ts"])
+        return []
+    return [
+        message
         for message in answer.get("messages") or ()
-        if _is_by_bot(message, bot_user_id) and _says(message, body) and message["ts"] not in known
+        if _is_by_bot(message, bot_user_id)
+        and message["ts"] not in known
+        # A thread's first message comes along whatever `oldest` says.
+        and parse_ts(message["ts"]) > turn.sent_at
     ]
-    return max(found, default=None)
+
+
+def reply_metadata(turn: Turn) -> dict[str, Any]:
+    """Mark a post as a part of a turn's reply."""
+    return {"event_type": _REPLY, "event_payload": {"turn": str(turn.id)}}
+
+
+def notice_metadata() -> dict[str, Any]:
+    """Mark a post as no part of any reply."""
+    return {"event_type": _NOTICE, "event_payload": {}}
+
+
+def _may_belong_to(message: Mapping[str, Any], turn: Turn) -> bool:
+    metadata: Mapping[str, Any] = message.get("metadata") or {}
+    match metadata.get("event_type"):
+        case None:
+            return True
+        case str(kind) if kind == _REPLY:
+            return (metadata.get("event_payload") or {}).get("turn") == str(turn.id)
+        case _:
+            return False
 
 
 def _is_by_bot(message: Mapping[str, Any], bot_user_id: str) -> bool:

@@ -29,6 +29,10 @@ class Threads(Protocol):
         """Tell whether a conversation is stored there."""
         ...
 
+    async def known_replies(self, key: ThreadKey) -> frozenset[str]:
+        """Give the ids of all messages of a conversation's replies."""
+        ...
+
     async def recent(
         self,
         platform: str,

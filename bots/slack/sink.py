@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
-from bots.slack.lost import find_unconfirmed
+from bots.slack.lost import find_abandoned, find_unconfirmed, reply_metadata
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.support import Feature, Support
 from core.conversation import ReplyMessage, Turn
@@ -64,6 +64,7 @@ class SlackOutlet:
         bot_user_id: str,
         support: Support,
         on_token_refused: Callable[[], None],
+        load_known: Callable[[], Awaitable[Set[str]]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -72,6 +73,7 @@ class SlackOutlet:
         self._bot_user_id = bot_user_id
         self._support = support
         self._on_token_refused = on_token_refused
+        self._load_known = load_known
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
         self._updated: dict[str, str] = {}
@@ -80,6 +82,8 @@ class SlackOutlet:
         """What a message shows that may have been made or not: Slack's answer was lost."""
         self._found: str | None = None
         self._looks = 0
+        self._must_look_back = turn.attempts > 1
+        """Whether a process that died may have made a message without recording it."""
         self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
 
     @property
@@ -112,8 +116,9 @@ class SlackOutlet:
 
     async def post(self, part: int, body: str) -> ReplyMessage:
         """Make a message, unless an earlier attempt turns out to have made it."""
-        if self._unconfirmed and not self._found:
+        if not self._found and (self._must_look_back or self._unconfirmed):
             self._found = await self._find(self._unconfirmed)
+            self._must_look_back = False
         try:
             if self._found:
                 reply = await self._replace(ReplyMessage(part, self._found, "stream"), body)
@@ -172,13 +177,17 @@ class SlackOutlet:
             if error.code != "message_not_found" and error.code not in _MUST_STAY:
                 raise
 
-    async def _find(self, body: str) -> str | None:
-        """Look for a message that may have been made; after some looks in vain, think it was not."""
+    async def _find(self, body: str | None) -> str | None:
+        """Look for a message that may have been made; after some looks in vain, think it was not.
+
+        `body` is what it shows; None where only a process that died could tell.
+        """
         self._looks += 1
+        client, turn, me = self._client, self._turn, self._bot_user_id
         try:
-            return await find_unconfirmed(
-                self._client, self._turn, body, self._bot_user_id, self._made
-            )
+            if body is not None:
+                return await find_unconfirmed(client, turn, body, me, self._made)
+            return await find_abandoned(client, turn, me, self._made | await self._load_known())
         except (SlowDownError, TransientError):
             if self._looks < _MAX_LOOKS:
                 raise
@@ -196,6 +205,7 @@ class SlackOutlet:
                 channel=self._key.channel,
                 thread_ts=self._key.thread or None,
                 text=render_mrkdwn(body),
+                metadata=reply_metadata(self._turn),
                 unfurl_links=False,
                 unfurl_media=False,
             )

@@ -12,6 +12,7 @@ from bots.delivery import TransientError
 from bots.slack.api import RefusedCallError, answer_of, insist
 from bots.slack.blocks import Answer
 from bots.slack.events import Asked
+from bots.slack.lost import notice_metadata
 from bots.slack.render import render_mrkdwn
 from core.conversation import ThreadKey
 from core.errors import DeliveryError
@@ -35,6 +36,7 @@ class Speaker:
                     channel=key.channel,
                     thread_ts=key.thread or None,
                     text=render_mrkdwn(text),
+                    metadata=notice_metadata(),
                     unfurl_links=False,
                 )
             )

@@ -51,7 +51,7 @@ def check_file(path: Path) -> None:
         if place.exists() and not os.access(place, os.R_OK | os.W_OK):
             raise SettingsError(
                 _VARIABLE,
-                f"{place} cannot be written",
+                f"{place.resolve()} cannot be written",
                 "Change its owner, or choose another place.",
             )
     # What people said is for the bot's user alone; SQLite gives its other files the same mode.

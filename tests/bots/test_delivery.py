@@ -171,6 +171,21 @@ async def test_a_platform_that_asks_to_slow_down_is_obeyed_and_gets_all(outlet: 
     assert len(reply.recorded) == 1 + outlet.appends
 
 
+async def test_the_end_of_a_reply_does_not_cut_short_what_the_platform_asked_for(
+    outlet: RecordingOutlet,
+):
+    outlet.failures = [SlowDownError(timedelta(milliseconds=200))]
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("half")
+    await outlet.wait_until(lambda: len(outlet.calls) == 1)
+    refused_at = asyncio.get_running_loop().time()
+    await reply.sink.finish("half an answer")
+    assert asyncio.get_running_loop().time() - refused_at >= 0.19
+    await reply.sink.aclose()
+    assert reply.text == ["half an answer"]
+
+
 async def test_a_failed_update_is_made_good_by_a_later_one(outlet: RecordingOutlet):
     outlet.failures = [TransientError("503")]
     reply = Reply(outlet)

@@ -232,7 +232,8 @@ class _Conversation:
             ready["guilds"] = [{"id": state.guild_id, "unavailable": True}]
         session.dispatch(Event("READY", ready))
         if session.wants(event, state.guild_id):
-            session.dispatch(event)
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._world.guild_seconds, session.dispatch, event)
 
     def _resume(self, value: Json) -> None:
         self._check_token(value)

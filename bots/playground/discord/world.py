@@ -33,6 +33,8 @@ class World:
     feed: Feed
     grants_message_content: bool = True
     interaction_seconds: float = 3
+    guild_seconds: float = 0
+    """How long after READY the guild tells its channels."""
     interactions: dict[str, Interaction] = field(default_factory=dict[str, Interaction])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Attached files by their path."""

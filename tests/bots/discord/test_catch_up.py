@@ -43,6 +43,15 @@ async def test_what_was_asked_while_it_was_down_is_answered(
         ]
 
 
+async def test_a_server_that_tells_its_channels_late_is_waited_for(
+    server: SimulatedDiscord, tmp_path: Path
+):
+    server.world.guild_seconds = 0.5
+    await server.say("Ada", RANDOM_CHANNEL, "@skein anybody home?")
+    async with running_skein(server, tmp_path) as skein:
+        assert await whole(skein, 1) == ["Answer to anybody home?"]
+
+
 async def test_it_is_answered_once_however_often_the_bot_comes_back(
     server: SimulatedDiscord, tmp_path: Path
 ):

@@ -29,13 +29,28 @@ class Desk:
     support: Support = field(default_factory=Support)
     now: float = 0.0
     suspicions: int = 0
+    known: set[str] = field(default_factory=set[str])
+    """The messages of replies that were recorded."""
 
-    def outlet(self, key: ThreadKey | None = None, question: str = "") -> SlackOutlet:
+    def outlet(
+        self, key: ThreadKey | None = None, question: str = "", turn_id: int = 1, attempts: int = 1
+    ) -> SlackOutlet:
         key, ts = key or self.key, question or self.key.thread
         author = Author(self.slack.person("ada"), "Ada")
-        turn = make_turn(Incoming(key, ts, author, "hi", parse_ts(ts)))
-        me = self.slack.state.identity.bot_user
-        return SlackOutlet(self.client, turn, me, self.support, self._suspect, lambda: self.now)
+        incoming = Incoming(key, ts, author, "hi", parse_ts(ts))
+        turn = make_turn(incoming, turn_id=turn_id, attempts=attempts)
+        return SlackOutlet(
+            self.client,
+            turn,
+            self.slack.state.identity.bot_user,
+            self.support,
+            self._suspect,
+            self._load_known,
+            lambda: self.now,
+        )
+
+    async def _load_known(self) -> frozenset[str]:
+        return frozenset(self.known)
 
     def shown(self) -> Sequence[MessageView]:
         return self.slack.messages(self.key.channel, self.key.thread)

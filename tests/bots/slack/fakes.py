@@ -15,7 +15,9 @@ from core.store.base import ConversationInfo
 Answer = Callable[[ReplySink, Turn], Awaitable[None]]
 
 
-def make_turn(incoming: Incoming, replies: Sequence[ReplyMessage] = (), turn_id: int = 1) -> Turn:
+def make_turn(
+    incoming: Incoming, replies: Sequence[ReplyMessage] = (), turn_id: int = 1, attempts: int = 1
+) -> Turn:
     return Turn(
         id=turn_id,
         conversation_id=1,
@@ -26,6 +28,7 @@ def make_turn(incoming: Incoming, replies: Sequence[ReplyMessage] = (), turn_id:
         sent_at=incoming.sent_at,
         received_at=incoming.sent_at,
         state=TurnState.RUNNING,
+        attempts=attempts,
         replies=tuple(replies),
     )
 
@@ -96,6 +99,9 @@ class FakeThreads:
 
     async def takes_part(self, key: ThreadKey) -> bool:
         return key in self.keys or any(taken.key == key for taken in self._turns.taken)
+
+    async def known_replies(self, key: ThreadKey) -> frozenset[str]:
+        return frozenset()
 
     async def recent(
         self,

@@ -10,6 +10,7 @@ import pytest
 from bots.delivery import SlowDownError, TransientError
 from bots.playground.base import Fault
 from bots.playground.slack import SimulatedSlack, serve_slack
+from bots.slack.speaker import Speaker
 from tests.bots.slack.desk import Desk, open_desk
 
 
@@ -111,3 +112,50 @@ async def test_reply_is_made_again_where_the_bot_may_not_look(desk: Desk) -> Non
     with pytest.raises(TransientError):
         await outlet.post(0, "hi")
     assert (await outlet.post(0, "hi")).kind == "message"
+
+
+async def test_stream_of_a_process_that_died_is_taken_over(desk: Desk) -> None:
+    torso = await desk.outlet().post(0, "a torso that nobody recor")
+    outlet = desk.outlet(attempts=2)
+    reply = await outlet.post(0, "the whole answer")
+    await outlet.seal(reply, "the whole answer")
+    (shown,) = desk.shown()
+    assert (shown["id"], shown["text"]) == (torso.message_id, "the whole answer")
+
+
+async def test_post_of_a_process_that_died_is_taken_over(desk: Desk) -> None:
+    dm = replace(desk.key, channel=desk.slack.dm("ada"), thread="")
+    await desk.outlet(dm).post(0, "a torso")
+    await desk.outlet(dm, attempts=2).post(0, "the whole answer")
+    shown = desk.slack.messages(dm.channel)
+    assert [view["text"] for view in shown] == ["the whole answer"]
+
+
+async def test_only_the_turns_own_message_is_taken_over(desk: Desk) -> None:
+    dm = replace(desk.key, channel=desk.slack.dm("ada"), thread="")
+    recorded = await desk.outlet(dm, turn_id=7).post(0, "recorded for another turn")
+    desk.known.add(recorded.message_id)
+    await desk.outlet(dm, turn_id=8).post(0, "another turn's, by its metadata")
+    await Speaker(desk.client).say(dm, "Cleared.")
+    await desk.outlet(dm, turn_id=9, attempts=2).post(0, "the whole answer")
+    assert [view["text"] for view in desk.slack.messages(dm.channel)] == [
+        "recorded for another turn",
+        "another turn's, by its metadata",
+        "Cleared.",
+        "the whole answer",
+    ]
+
+
+async def test_what_stood_there_before_the_question_is_let_be(desk: Desk) -> None:
+    earlier = await desk.outlet().post(0, "an answer from long before")
+    question = await desk.slack.say("ada", "general", "and now?", thread=desk.key.thread)
+    await desk.outlet(question=question, attempts=2).post(0, "the answer")
+    first = desk.shown()[0]
+    assert (first["id"], first["text"]) == (earlier.message_id, "an answer from long before")
+
+
+async def test_it_answers_all_the_same_where_it_may_not_look(desk: Desk) -> None:
+    fault = Fault("conversations.replies", status=200, error="missing_scope", times=9)
+    desk.slack.faults.add(fault)
+    await desk.outlet(attempts=2).post(0, "the answer")
+    assert [view["text"] for view in desk.shown()] == ["the answer"]

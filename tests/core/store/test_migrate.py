@@ -96,12 +96,12 @@ async def test_what_the_first_version_left_under_way_is_taken_up(
     await migrate_with(url, migrations[:1])
     time = "1767268800000000" if url.startswith("sqlite") else "'2026-01-01 12:00:00+00'"
     run_sql(
-        "INSERT INTO conversations (platform, workspace, channel, thread, created_at, updated_at) "
+        "INSERT INTO conversations (platform, workspace, channel, thread, created_at, updated_at) "  # noqa: S608
         f"VALUES ('slack', 'T1', 'C1', '', {time}, {time})"
     )
     for number, state, attempts in ((1, "running", 1), (2, "queued", 0)):
         run_sql(
-            "INSERT INTO turns (conversation_id, platform, workspace, channel, message_id, "
+            "INSERT INTO turns (conversation_id, platform, workspace, channel, message_id, "  # noqa: S608
             "author_id, author_name, state, attempts, sent_at, received_at) VALUES (1, 'slack', "
             f"'T1', 'C1', 'm{number}', 'U1', 'Ann', '{state}', {attempts}, {time}, {time})"
         )

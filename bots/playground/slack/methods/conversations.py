@@ -134,6 +134,9 @@ def _page_of_messages(workspace: Workspace, messages: Sequence[Message], args: A
     page, cursor = _page(messages, args, workspace.sizes.messages_a_call)
     has_more = bool(cursor["response_metadata"]["next_cursor"])
     found = [message_json(workspace.state, message) for message in page]
+    if not args.flag("include_all_metadata"):
+        for message in found:
+            message.pop("metadata", None)
     return {"messages": found, "has_more": has_more, **cursor}
 
 
