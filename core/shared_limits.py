@@ -23,7 +23,7 @@ log = logging.getLogger("skein.store")
 
 LONGEST_SLEEP_SECONDS = 2.0
 """How long room that another process made stays unseen."""
-_CLOSE_SECONDS = 5.0
+_SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,14 @@ class SharedLimiter:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        await self.settle()
+        for write in self._writes:
+            write.cancel()
+
+    async def settle(self) -> None:
+        """Wait, but not for ever, until others can see what was corrected and paused here."""
         if self._writes:
-            _, late = await asyncio.wait(self._writes, timeout=_CLOSE_SECONDS)
-            for write in late:
-                write.cancel()
+            await asyncio.wait(self._writes, timeout=_SETTLE_SECONDS)
 
     async def admit(self, model: str, tokens: int) -> SharedAdmission:
         """Wait for leave to make a request of so many tokens.
