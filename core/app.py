@@ -59,6 +59,8 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         if is_runner:
             await stack.enter_async_context(backend.lock_runner(settings.database_url))
         store = await stack.enter_async_context(backend.open_store(settings.database_url))
+        if is_runner:
+            await store.free_the_deads()
         shared = store.database if store.database.is_shared else None
         models = await stack.enter_async_context(open_models(settings, shared))
         turns = await stack.enter_async_context(Turns(store, models, turn_options(settings)))

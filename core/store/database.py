@@ -16,6 +16,8 @@ import aiosql
 
 from core.store.rows import Row, Value
 
+RUNNER_LOCK = 0x536B02
+"""The first half of the advisory lock that a runner holds; the second is the schema."""
 T = TypeVar("T")
 
 NamedQueries = Mapping[str, Any]

@@ -16,6 +16,7 @@ import asyncpg
 from core.beside import beside
 from core.errors import StoreBusyError, StoreError
 from core.store.address import Address, parse_postgres_url
+from core.store.database import RUNNER_LOCK
 from core.store.postgres import connect, translate_errors
 from core.store.sessions import wait_until_lost
 
@@ -25,8 +26,6 @@ GRACE = timedelta(seconds=2)
 """How long one waits for another that is just ending."""
 RETRY_INTERVAL = timedelta(seconds=1)
 
-RUNNER_LOCK = 0x536B02
-"""As the lock for migrations: the second half is the schema."""
 _SHARED = "SELECT pg_advisory_lock_shared($1, hashtext(current_schema()))"
 _ALONE = "SELECT pg_advisory_lock($1, hashtext(current_schema()))"
 

@@ -19,7 +19,7 @@ from core.conversation import (
     Usage,
 )
 from core.store.base import LEASE, ConversationInfo, Recorded, StoredMessage
-from core.store.database import Database, Transaction
+from core.store.database import RUNNER_LOCK, Database, Transaction
 from core.store.rows import (
     parse_conversation,
     parse_info,
@@ -182,6 +182,13 @@ class SqlStore:
         if ended:
             await transaction.announce("waiting")
         return len(ended)
+
+    async def free_the_deads(self) -> None:
+        """End the leases of those who died, where it is sure: by whoever is the only runner."""
+        if self.database.is_shared:
+            await self.database.write(
+                lambda transaction: transaction.load("free_all_if_alone", key=RUNNER_LOCK)
+            )
 
     async def load_waiting(self, platform: str) -> Sequence[int]:
         """Read which conversations wait for somebody to go on."""

@@ -18,6 +18,7 @@ from core.store import postgres as backend
 from core.store import runner
 from core.store.address import parse_postgres_url
 from core.store.base import Store
+from core.store.database import RUNNER_LOCK
 from core.store.postgres import open_postgres
 from core.store.runner import lock_postgres
 from tests.core.store.values import (
@@ -36,7 +37,7 @@ from tests.postgres import PostgresServer
 
 TIMEOUT = 20
 
-TAKE_LOCK = f"SELECT pg_advisory_lock({runner.RUNNER_LOCK}, hashtext(current_schema()))"
+TAKE_LOCK = f"SELECT pg_advisory_lock({RUNNER_LOCK}, hashtext(current_schema()))"
 END_THE_RUNNER = """
     SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
 """
@@ -366,6 +367,18 @@ async def test_runner_takes_its_lock_again_when_the_server_is_back(
                 pass
     async with lock_postgres(postgres_url, is_alone=True):
         pass
+
+
+async def test_a_lone_runner_waits_for_no_lease_of_a_dead_one(postgres_url: str) -> None:
+    async with open_postgres(postgres_url) as dead:
+        turn = await start(dead, ask(1))
+    async with open_postgres(postgres_url) as store:
+        async with lock_postgres(postgres_url), lock_postgres(postgres_url):
+            await store.free_the_deads()
+            assert await store.take_over(turn.conversation_id) is None
+        async with lock_postgres(postgres_url):
+            await store.free_the_deads()
+            assert await store.take_over(turn.conversation_id) is not None
 
 
 async def test_runner_that_lost_its_lock_to_another_is_stopped(
