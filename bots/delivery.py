@@ -19,7 +19,7 @@ from typing import Protocol
 
 from bots.split import Page, next_page
 from core.conversation import ReplyMessage
-from core.errors import DeliveryError, SkeinError
+from core.errors import DeliveryError, SkeinError, StoreError
 from core.fences import close_fence, find_open_fence
 from core.sink import RecordReply
 
@@ -268,7 +268,7 @@ class PagedReply:
             except SlowDownError as error:
                 self._pace.slow()
                 wait, reason = error.retry_after.total_seconds(), error
-            except TransientError as error:
+            except (TransientError, StoreError) as error:
                 wait, reason = back_off, error
                 back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
             if self._progress != before:  # a long reply that is taken slowly is taken all the same
@@ -280,6 +280,8 @@ class PagedReply:
                 busy_until = min(self._pace.taken_at + self._give_up_after, longest)
                 deadline = max(deadline, busy_until)
             if time.monotonic() + wait > deadline:
+                if isinstance(reason, StoreError):
+                    raise reason
                 raise DeliveryError(f"gave up: {reason}") from reason
             await self._rest(wait)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,10 @@ from core.store.base import Store
 log = logging.getLogger("skein.turns")
 
 INTERRUPTED = "I was interrupted before I could answer this. Please ask again."
+STORE_AWAY = "I can't reach my memory right now. I will answer as soon as it is back."
 STOPPED = "Stopped: the conversation was cleared."
+FIRST_PAUSE = timedelta(seconds=0.25)
+LONGEST_PAUSE = timedelta(seconds=4)
 LENGTH_NOTE = "\n\n_(This answer reached its length limit. Say “go on” for the rest.)_"
 
 
@@ -42,6 +46,8 @@ class TurnOptions:
     """How often a turn is begun, counting those that a crash ended."""
     max_age: timedelta = timedelta(minutes=15)
     """A question older than this is not answered by surprise after a restart."""
+    store_patience: timedelta = timedelta(seconds=30)
+    """How long an answer waits for a store that is away, before the person is told."""
 
 
 class _StoppedError(Exception):
@@ -51,9 +57,9 @@ class _StoppedError(Exception):
 class Run:
     """Takes one started turn to its end. A failure is told in the thread and kept in the journal.
 
-    Where the store fails after the answer is safe in it, StoreError goes up: the turn is then
-    taken up again, and delivers what is stored. Where another process took the turn over,
-    LeaseLostError goes up, and no word of this run is said.
+    Where the store fails, StoreError goes up: the turn is then taken up again. It delivers what is
+    stored, or asks again. Where another process took the turn over, LeaseLostError goes up, and no
+    word of this run is said.
     """
 
     def __init__(
@@ -83,6 +89,9 @@ class Run:
         except _StoppedError:
             await self._fail(STOPPED, "stopped")
         except LeaseLostError:
+            raise
+        except StoreError:
+            await self._tell(STORE_AWAY)
             raise
         except SkeinError as error:
             log.warning("%s: no answer: %s", self._name, error)
@@ -115,9 +124,23 @@ class Run:
             await self._fail(INTERRUPTED, f"interrupted; attempt {self.turn.attempts}")
             return None
         ref, text, usage = await self._ask_stoppably()
-        if not await self._store.save_reply(self.turn, text, str(ref), usage):
+        if not await self._save(text, str(ref), usage):
             raise _StoppedError
         return text
+
+    async def _save(self, text: str, model: str, usage: Usage) -> bool:
+        """Store the answer, once the store is there: to ask the model again would give another one."""
+        deadline = time.monotonic() + self._options.store_patience.total_seconds()
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._store.save_reply(self.turn, text, model, usage)
+            except StoreError as error:
+                if time.monotonic() >= deadline:
+                    raise
+                log.warning("%s: the answer cannot be stored yet: %s", self._name, error)
+            await asyncio.sleep(pause.total_seconds())
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _is_given_up(self) -> bool:
         """Tell whether an answer would come too late, or a crash ended this turn once too often."""
@@ -190,6 +213,11 @@ class Run:
     async def _fail(self, notice: str, reason: str) -> None:
         """Tell the person first: a crash in between asks again and takes over the notice."""
         await self._check_hold()
+        await self._tell(notice)
+        await self._store.fail(self.turn, reason)
+
+    async def _tell(self, notice: str) -> None:
+        """End the reply with a notice, if the platform takes it."""
         try:
             await self._sink.fail(notice, self._shown)
         except StoreError:
@@ -198,7 +226,6 @@ class Run:
             log.warning("%s: the notice could not be delivered: %s", self._name, error)
         except Exception:
             log.exception("%s: the notice could not be delivered", self._name)
-        await self._store.fail(self.turn, reason)
 
     async def _check_hold(self) -> None:
         """Raise LeaseLostError if the turn was taken over: whoever runs it now speaks of it."""

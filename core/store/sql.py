@@ -165,9 +165,15 @@ class SqlStore:
         )
         return None if taken is None else await self._get_written(transaction, taken["id"])
 
+    async def extend(self, turn: Turn) -> bool:
+        """Hold a turn for another lease; where there is only one process, see that it still does."""
+        if self.database.is_shared:
+            return await self._extend(turn)
+        row = await self.database.find("find_under_way", turn_id=turn.id, attempt=turn.attempts)
+        return row is not None
+
     @_transaction
-    async def extend(self, transaction: Transaction, turn: Turn) -> bool:
-        """Hold a turn for another lease."""
+    async def _extend(self, transaction: Transaction, turn: Turn) -> bool:
         lease_until = await self._read_clock(transaction) + self._lease
         extended = await transaction.find(
             "extend", turn_id=turn.id, attempt=turn.attempts, lease_until=lease_until

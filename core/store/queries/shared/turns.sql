@@ -71,6 +71,11 @@ UPDATE turns SET lease_until = :lease_until
 WHERE id = :turn_id AND attempts = :attempt AND state IN ('running', 'delivering')
 RETURNING id;
 
+-- name: find_under_way(turn_id, attempt)^
+-- Whether a turn is under way in this attempt.
+SELECT id FROM turns
+WHERE id = :turn_id AND attempts = :attempt AND state IN ('running', 'delivering');
+
 -- name: hand_back(holder, now)
 -- End all leases of a holder now.
 UPDATE turns SET lease_until = :now
