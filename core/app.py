@@ -61,7 +61,7 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         store = await stack.enter_async_context(backend.open_store(settings.database_url))
         if is_runner:
             await store.free_the_deads()
-        shared = store.database if store.database.is_shared else None
+        shared = store.database if store.is_shared else None
         models = await stack.enter_async_context(open_models(settings, shared))
         turns = await stack.enter_async_context(Turns(store, models, turn_options(settings)))
         if is_runner:

@@ -66,6 +66,11 @@ class StoredMessage:
 class Store(Protocol):
     """Conversations, their messages, and the journal of turns. Raises StoreError where it cannot serve."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may run turns on it at once."""
+        ...
+
     async def record(self, incoming: Incoming) -> Recorded:
         """Commit a person's message and its queued turn; durable when this returns.
 

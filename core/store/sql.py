@@ -72,6 +72,11 @@ class SqlStore:
         self._now = now
         self._lease = lease
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may run turns on it at once."""
+        return self.database.is_shared
+
     async def record(self, incoming: Incoming) -> Recorded:
         """Commit a message with its queued turn, or give the turn that it already has."""
         # Platforms hand over most mentions twice: the second one is answered without a write.

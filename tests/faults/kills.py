@@ -90,6 +90,8 @@ class Killer:
                 "SHUTDOWN_SECONDS": "10",
             }
             environment = clean_environment(**settings)
+            if isinstance(crowd, SlackCrowd):
+                crowd.mentions_until_answered = replicas > 1
             talk = Talk(crowd, PLACES, self._chance)
             async with AsyncExitStack() as lives:
                 programs = [
