@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from core.context import fit_answer, fit_messages
 from core.conversation import Turn, TurnState, Usage
@@ -69,14 +68,14 @@ class Run:
         store: Store,
         models: Models,
         options: TurnOptions,
-        now: Callable[[], datetime],
+        age: timedelta,
     ) -> None:
         self.turn = turn
         self._sink = sink
         self._store = store
         self._models = models
         self._options = options
-        self._now = now
+        self._age = age
         self._shown = ""
         self._was_stopped = False
         self._asking: asyncio.Task[tuple[ModelRef, str, Usage]] | None = None
@@ -144,7 +143,7 @@ class Run:
 
     def _is_given_up(self) -> bool:
         """Tell whether an answer would come too late, or a crash ended this turn once too often."""
-        is_late = self._now() - self.turn.received_at > self._options.max_age
+        is_late = self._age > self._options.max_age
         return self.turn.attempts > self._options.max_attempts or is_late
 
     async def _ask_stoppably(self) -> tuple[ModelRef, str, Usage]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -43,6 +44,8 @@ class _Lane:
     was_woken: bool = False
     may_be_stuck: bool = False
     """Whether a turn may be under way that nobody runs: after a crash, or a failure of the store."""
+    received: dict[int, float] = field(default_factory=dict[int, float])
+    """When this process recorded a turn, by the monotonic clock: the other one may be set."""
 
 
 class Turns:
@@ -84,7 +87,8 @@ class Turns:
         """
         recorded = await self._store.record(incoming)
         if not recorded.turn.state.is_final:  # one seen before may have lost its caller before this
-            self._wake(recorded.turn.conversation_id)
+            lane = self._wake(recorded.turn.conversation_id)
+            lane.received.setdefault(recorded.turn.id, time.monotonic())
         return recorded.is_new
 
     async def resume(self, platform: str) -> int:
@@ -166,11 +170,12 @@ class Turns:
         elif kind == "stopped" and turn_id.isdecimal():
             self.stop([int(turn_id)])
 
-    def _wake(self, conversation_id: int, *, may_be_stuck: bool = False) -> None:
+    def _wake(self, conversation_id: int, *, may_be_stuck: bool = False) -> _Lane:
         lane = self._lanes.setdefault(conversation_id, _Lane(may_be_stuck=may_be_stuck))
         lane.was_woken = True
         if lane.task is None and not self._is_draining:
             lane.task = asyncio.create_task(self._run_lane(conversation_id, lane))
+        return lane
 
     async def _run_lane(self, conversation_id: int, lane: _Lane) -> None:
         back_off = FIRST_BACK_OFF
@@ -213,13 +218,21 @@ class Turns:
             log.exception("turn %d (%s): there is no way to reply", turn.id, turn.key)
             await self._store.fail(turn, f"no way to reply: {error!r}")
             return
-        lane.run = run = Run(turn, sink, self._store, self._models, self._options, self._now)
+        age = self._find_age(turn, lane)
+        lane.run = run = Run(turn, sink, self._store, self._models, self._options, age)
         try:
             async with beside(lease.keep(run.stop)):
                 await run.run()
+            lane.received.pop(turn.id, None)
         finally:
             lane.run = None
             await sink.aclose()
+
+    def _find_age(self, turn: Turn, lane: _Lane) -> timedelta:
+        recorded_at = lane.received.get(turn.id)
+        if recorded_at is None:  # by an earlier process
+            return self._now() - turn.received_at
+        return timedelta(seconds=time.monotonic() - recorded_at)
 
 
 def _log_failure(conversation_id: int, error: Exception, wait: timedelta) -> None:

@@ -1,10 +1,11 @@
-"""Makes discord.py's reconnecting fit a bot that people wait for: bounded waits, one line a failure."""
+"""Makes discord.py's waits fit a bot that people wait for: bounded, needed, one line a failure."""
 
 from __future__ import annotations
 
 import logging
 
 import discord.client
+import discord.http
 from discord.backoff import ExponentialBackoff
 
 _DOUBLINGS = 5  # at most 2 ** 5 seconds between two attempts; discord.py itself goes to 17 minutes
@@ -16,6 +17,24 @@ class BoundedBackoff(ExponentialBackoff[bool]):
     def __init__(self, base: int = 1, *, integral: bool = False) -> None:
         super().__init__(base, integral=integral)
         self._max = _DOUBLINGS
+
+
+class OpenRatelimit(discord.http.Ratelimit):
+    """A rate limit that lets calls pass while any are left.
+
+    discord.py's own, told of a longest wait, refuses every call in a window longer than that.
+    """
+
+    async def acquire(self) -> None:
+        """Take one of the calls that are left, or do as discord.py does where none is."""
+        if self.is_expired():
+            self.reset()
+        if self.remaining > 0:
+            self._last_request = self._loop.time()
+            self.remaining -= 1
+            self.outgoing += 1
+        else:
+            await super().acquire()
 
 
 class OneLine(logging.Filter):
@@ -30,8 +49,9 @@ class OneLine(logging.Filter):
         return True
 
 
-def calm_reconnects() -> None:
+def calm_waits() -> None:
     """Bound discord.py's waits and its words. Doing it again changes nothing."""
+    discord.http.Ratelimit = OpenRatelimit
     discord.client.ExponentialBackoff = BoundedBackoff  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
     log = logging.getLogger("discord.client")
     if not any(isinstance(each, OneLine) for each in log.filters):

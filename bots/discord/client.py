@@ -17,7 +17,7 @@ import yarl
 from discord.gateway import DiscordWebSocket, KeepAliveHandler
 from discord.http import Route
 
-from bots.discord.calm import calm_reconnects
+from bots.discord.calm import calm_waits
 from bots.discord.lenient import complete_application, guard_parsers, read_leniently
 from core.errors import SettingsError, TokenRefusedError
 
@@ -220,7 +220,7 @@ async def log_in(token: str, api_url: str) -> BotClient:
     """
     if not token.isascii() or len(token.split()) != 1:
         raise TokenRefusedError("Discord", TOKEN_VARIABLE, "this is no bot token")
-    calm_reconnects()
+    calm_waits()
     read_leniently()
     point_at(api_url)
     for seconds in iterate_back_off():

@@ -178,7 +178,7 @@ class DiscordFrontend:
                 return
             answer = await self._commands.run_once(command, incoming)
         except StoreError as error:
-            log.exception("Discord: message %s was not recorded", incoming.message_id)
+            log.error("Discord: message %s was not recorded: %s", incoming.message_id, error)  # noqa: TRY400 -- no bug
             answer = render_for_people(error)
         if answer is not None:
             await self._answer(incoming, answer)

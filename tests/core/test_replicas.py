@@ -74,7 +74,9 @@ async def test_a_conversation_is_in_order_whichever_replica_heard_the_messages(
     await one.turns.submit(make_incoming("n0"))
     await one.sinks.wait_for_update()
     for number in (3, 1, 2):
-        await (other if number % 2 else one).turns.submit(make_incoming(f"n{number}", number=number))
+        await (other if number % 2 else one).turns.submit(
+            make_incoming(f"n{number}", number=number)
+        )
     one.models.release()
     await wait_until_done(one.store)
     messages = [message.text for message in (await one.store.load(make_incoming("").key)).messages]
@@ -203,14 +205,18 @@ async def test_one_replica_does_what_only_one_may_until_its_connection_is_lost(
 
         await replica.store.run_alone("work", work)
 
-    tasks = {name: asyncio.create_task(run(each, name)) for each, name in zip(two, "ab", strict=True)}
+    tasks = {
+        name: asyncio.create_task(run(each, name)) for each, name in zip(two, "ab", strict=True)
+    }
     async with asyncio.timeout(15):
         first = await began.get()
         tasks[first].cancel()
         second = await began.get()
         assert second != first
         key = f"classid = {sessions.HOLD_LOCK}"
-        kill = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND {key}"  # noqa: S608
+        kill = (
+            f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND {key}"  # noqa: S608
+        )
         await asyncio.to_thread(postgres.run, kill, postgres_url)
         assert await began.get() == second
     for task in tasks.values():

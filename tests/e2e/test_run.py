@@ -1,10 +1,12 @@
 """`skein run` as an operator meets it: what it says, when it stops, and with which exit status."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from core.store.postgres import open_postgres
+from tests.core.providers.scripted_server import Answer
 from tests.e2e.conftest import World
 from tests.processes import SKEIN, clean_environment, run_program
 

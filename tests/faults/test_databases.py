@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.core.providers.scripted_server import Answer
+from tests.faults.disks import Disk, LimitedDisk, mount_disk
 from tests.faults.stage import PLATFORMS, Stage, whole
 from tests.postgres import PostgresServer
+from tests.processes import Program
 
 AWAY_SECONDS = 5.0
 NOT_RECORDED = "Something went wrong on my side"
@@ -21,6 +25,21 @@ async def on_postgres(stage: Stage, postgres: PostgresServer) -> AsyncIterator[P
     stage.database_url = await asyncio.to_thread(postgres.make_database)
     yield postgres
     await asyncio.to_thread(postgres.start)
+
+
+@pytest.fixture
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
+    """A disk that can be full."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if request.param == "limit":
+        yield LimitedDisk(folder)
+        return
+    try:
+        with mount_disk(folder) as mounted:
+            yield mounted
+    except PermissionError as error:
+        pytest.skip(f"a small disk of its own needs an administrator: {error}")
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -70,18 +89,47 @@ async def test_postgres_away_as_a_reply_comes_into_being(
 async def test_postgres_away_while_people_ask(
     stage: Stage, on_postgres: PostgresServer, platform: str
 ):
+    @asynccontextmanager
+    async def away(_: Program) -> AsyncGenerator[None]:
+        await asyncio.to_thread(on_postgres.stop)
+        yield
+        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.to_thread(on_postgres.start)
+
+    await ask_meanwhile(stage, platform, away)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("disk", ["tmpfs", "limit"], indirect=True)
+async def test_a_full_disk_while_people_ask(stage: Stage, disk: Disk, platform: str):
+    stage.database_url = f"sqlite:///{disk.folder / 'skein.db'}"
+
+    @asynccontextmanager
+    async def full(program: Program) -> AsyncGenerator[None]:
+        disk.fill(program)
+        yield
+        disk.free(program)
+
+    await ask_meanwhile(stage, platform, full)
+
+
+async def ask_meanwhile(
+    stage: Stage, platform: str, trouble: Callable[[Program], AbstractAsyncContextManager[None]]
+) -> None:
+    """Let nothing be recorded while one question is answered and two are asked; then let it go on."""
     place, other = stage.place(platform), stage.place(platform, "random")
     gate = asyncio.Event()
     stage.model.play(Answer("The answer to q1 ", gate, "is here, all of it."))
     async with stage.running(platform) as program:
         await place.ask("what is q1?")
         await place.wait_for_torso("The answer to q1")
-        await asyncio.to_thread(on_postgres.stop)
-        gate.set()
-        lost = {await place.ask("what is q2?"), await other.ask("what is q3?")}
-        await program.wait_for_line("not taken" if platform == "slack" else "was not recorded")
-        await asyncio.sleep(AWAY_SECONDS)
-        await asyncio.to_thread(on_postgres.start)
+        async with trouble(program):
+            gate.set()
+            meanwhile = {await place.ask("what is q2?"), await other.ask("what is q3?")}
+            for message in meanwhile:
+                refused = "not taken" if platform == "slack" else f"{message} was not recorded"
+                await program.wait_for_line(refused)
+            await program.wait_for_line("cannot be stored yet")
         await place.wait_for(whole("q1"))
         if platform == "slack":
             await place.wait_for(whole("q2"))
@@ -91,4 +139,5 @@ async def test_postgres_away_while_people_ask(
             await other.wait_for(NOT_RECORDED)
         await place.ask("what is q4?")
         await place.wait_for(whole("q4"))
-    await stage.check(platform, unrecorded=lost if platform == "discord" else ())
+    assert len(stage.model.requests) == (4 if platform == "slack" else 2)
+    await stage.check(platform, unrecorded=meanwhile if platform == "discord" else ())

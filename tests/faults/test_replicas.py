@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.core.store.values import open_url
 from tests.faults.kills import Killer
-from tests.faults.stage import PLATFORMS, Stage, whole
+from tests.faults.stage import PLATFORMS
 from tests.postgres import PostgresServer
 
 KILLS = 3

@@ -1,11 +1,13 @@
-"""discord.py's reconnecting: bounded waits, one line a failure."""
+"""discord.py's waits: bounded, needed, one line a failure."""
 
+import asyncio
 import logging
 
+import discord
 import discord.client
 import pytest
 
-from bots.discord.calm import BoundedBackoff, calm_reconnects
+from bots.discord.calm import BoundedBackoff, OpenRatelimit, calm_waits
 
 
 def test_no_wait_is_longer_than_half_a_minute():
@@ -14,8 +16,8 @@ def test_no_wait_is_longer_than_half_a_minute():
 
 
 def test_a_lost_connection_is_one_line(caplog: pytest.LogCaptureFixture):
-    calm_reconnects()
-    calm_reconnects()
+    calm_waits()
+    calm_waits()
     assert discord.client.ExponentialBackoff is BoundedBackoff
     try:
         raise OSError("nobody there")
@@ -26,3 +28,12 @@ def test_a_lost_connection_is_one_line(caplog: pytest.LogCaptureFixture):
     assert record.getMessage() == (
         "lost the gateway (OSError: nobody there); attempting a reconnect in 1.50s"
     )
+
+
+async def test_calls_that_are_left_are_made_however_long_the_limits_window() -> None:
+    limit = OpenRatelimit(30)
+    limit.limit, limit.remaining = 120, 1
+    limit.expires = asyncio.get_running_loop().time() + 60
+    await limit.acquire()
+    with pytest.raises(discord.RateLimited):
+        await limit.acquire()

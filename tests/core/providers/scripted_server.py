@@ -14,9 +14,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -216,6 +218,7 @@ class ScriptedModelServer:
         self._abandoned = asyncio.Event()
         self._asked = asyncio.Condition()
         self._url = ""
+        self._site: web.TCPSite | None = None
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._chat_completions)
         app.router.add_post("/v1/messages", self._messages)
@@ -225,8 +228,7 @@ class ScriptedModelServer:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        await self._listen(0)
         host, port = self._runner.addresses[0][:2]
         self._url = f"http://{host}:{port}"
         return self
@@ -253,6 +255,20 @@ class ScriptedModelServer:
     def play(self, *behaviours: Behaviour | Respond) -> None:
         """Queue what to answer to the next requests, one each."""
         self._script.extend(behaviours)
+
+    @asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Refuse all connections until the context ends; what is under way goes on."""
+        assert self._site
+        await self._site.stop()
+        try:
+            yield
+        finally:
+            await self._listen(urlsplit(self._url).port or 0)
+
+    async def _listen(self, port: int) -> None:
+        self._site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await self._site.start()
 
     async def wait_for_requests(self, count: int, timeout: float = 10) -> None:
         """Wait until so many requests have come in all."""
