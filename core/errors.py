@@ -63,8 +63,8 @@ class StoreBusyError(StoreError):
 
     def __init__(self, database: str) -> None:
         super().__init__(
-            f"another `skein run` already uses {database}. Stop it first, or point DATABASE_URL "
-            "at another database."
+            f"another `skein run` or `skein copy` already uses {database}. Stop it first, or point "
+            "DATABASE_URL at another database."
         )
         self.database = database
 

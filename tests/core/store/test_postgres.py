@@ -14,6 +14,7 @@ import pytest
 
 from core.conversation import ReplyMessage, ThreadKey, TurnState, Usage
 from core.errors import SettingsError, StoreBusyError, StoreError
+from core.shared_limits import SharedLimiter
 from core.store import postgres as backend
 from core.store import runner
 from core.store.address import parse_postgres_url
@@ -227,14 +228,19 @@ async def test_role_that_may_not_change_tables_can_use_them(
         f"""
         CREATE ROLE {role} LOGIN;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-        GRANT INSERT, UPDATE, DELETE ON conversations, turns, messages, replies TO {role};
+        GRANT INSERT, UPDATE, DELETE ON
+            conversations, turns, messages, replies, limits, admissions TO {role};
         """,
         postgres_url,
     )
     url = postgres_url.replace("postgres:@", f"{role}@")
     async with lock_postgres(url), open_postgres(url) as store:
+        await store.free_the_deads()
         await complete(store, ask(1))
         assert len(await load_texts(store)) == 2
+        async with SharedLimiter(store.database, "fake", 10) as limiter:
+            (await limiter.admit("fake", 5)).correct(3)
+            limiter.pause(timedelta(seconds=1))
 
 
 async def test_two_schemas_of_one_database_know_nothing_of_each_other(
