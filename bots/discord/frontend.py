@@ -116,7 +116,8 @@ class DiscordFrontend:
 
     def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
         """Build the sink for a turn's reply."""
-        outlet = DiscordOutlet(self._client, turn.key, turn.message_id)
+        is_resumed = turn.attempts > 1
+        outlet = DiscordOutlet(self._client, turn.key, turn.message_id, is_resumed=is_resumed)
         return self._page_reply(outlet, record, turn.key.thread or turn.key.channel, turn.replies)
 
     async def aclose(self) -> None:

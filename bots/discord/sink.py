@@ -14,6 +14,7 @@ import discord
 from discord.http import Route
 
 from bots.delivery import PageFullError, SlowDownError, TransientError
+from bots.discord.lost import Unconfirmed, find_unconfirmed
 from bots.discord.render import fits, render
 from core.conversation import ReplyMessage, ThreadKey
 from core.errors import DeliveryError
@@ -35,11 +36,18 @@ class DiscordOutlet:
 
     appends = False
 
-    def __init__(self, client: discord.Client, key: ThreadKey, message_id: str) -> None:
+    def __init__(
+        self, client: discord.Client, key: ThreadKey, message_id: str, *, is_resumed: bool = False
+    ) -> None:
+        self._client = client
         self._message_id = message_id
         self._channel_id = key.thread or key.channel
         self._http = client.http
         self._is_shown = asyncio.Event()
+        self._last = message_id
+        """The last message known of the question and its reply."""
+        self._may_stand = is_resumed
+        """Whether the next part may have been posted already, and that was not confirmed or recorded."""
 
     def fits(self, body: str) -> bool:
         """Tell whether a body, rendered, is within a message's 2,000 units."""
@@ -61,21 +69,28 @@ class DiscordOutlet:
     async def post(self, part: int, body: str) -> ReplyMessage:
         """Post a part; the first one as a reply to the question.
 
-        The same part posted again within minutes gives the message that is there: Discord knows it
-        by its nonce. It then shows what was posted first, and is brought up to date.
+        A part that was posted already, though nobody heard of it, is not posted again: it is looked
+        for, and within minutes Discord knows it by its nonce. It then shows what was posted first,
+        and is brought up to date.
         """
         content = _render_content(body)
-        async with _translated():
-            message = await self._send(part, content)
-            reply = ReplyMessage(part, _read_id(message))
-            self._is_shown.set()
-            if message.get("content", content) != content:
-                await self._change(reply, content)
+        try:
+            async with _translated():
+                message = await self._find(part, content) or await self._send(part, content)
+                reply = ReplyMessage(part, _read_id(message))
+                self._is_shown.set()
+                if message.get("content", content) != content:
+                    await self._change(reply, content)
+        except TransientError:
+            self._may_stand = True
+            raise
+        self._last, self._may_stand = reply.message_id, False
         return reply
 
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
         """Show a body in a message."""
         self._is_shown.set()
+        self._last = reply.message_id
         async with _translated(), _full_pages_told():
             await self._change(reply, _render_content(body))
         return reply
@@ -92,11 +107,28 @@ class DiscordOutlet:
             except discord.NotFound:
                 return
 
-    async def _send(self, part: int, content: str) -> dict[str, Any]:
+    async def _find(self, part: int, content: str) -> Mapping[str, Any] | None:
+        if not self._may_stand:
+            return None
+        wanted = Unconfirmed(
+            channel_id=self._channel_id,
+            bot_id=str(self._client.user.id if self._client.user else 0),
+            question_id=self._message_id,
+            part=part,
+            nonce=self._nonce(part),
+            content=content,
+            after=self._last,
+        )
+        return await find_unconfirmed(self._client, wanted)
+
+    def _nonce(self, part: int) -> str:
+        return f"{self._message_id}-{part}"
+
+    async def _send(self, part: int, content: str) -> Mapping[str, Any]:
         """Links are shown without previews: those would fetch whatever address a model wrote."""
         payload: dict[str, Any] = {
             "content": content,
-            "nonce": f"{self._message_id}-{part}",
+            "nonce": self._nonce(part),
             "enforce_nonce": True,
             "flags": discord.MessageFlags(suppress_embeds=True).value,
             "allowed_mentions": {"parse": []},

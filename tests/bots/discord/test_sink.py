@@ -59,6 +59,47 @@ async def test_the_same_part_posted_again_is_the_message_that_is_there(
     assert texts(server) == ["half an answer"]
 
 
+@pytest.mark.parametrize("part", [0, 1])
+async def test_a_part_left_by_a_process_that_died_is_taken_over_when_its_nonce_is_forgotten(
+    client: BotClient, server: SimulatedDiscord, question: str, part: int
+) -> None:
+    died = DiscordOutlet(client, key(GENERAL_CHANNEL), question)
+    for number in range(part):
+        await died.post(number, "before")
+    left = await died.post(part, "half an")
+    forget_nonces(server)
+    resumed = DiscordOutlet(client, key(GENERAL_CHANNEL), question, is_resumed=True)
+    assert await resumed.post(part, "half an answer") == left
+    assert await resumed.post(part + 1, "half an answer") != left
+    assert texts(server)[part:] == ["half an answer", "half an answer"]
+
+
+async def test_a_post_whose_answer_was_lost_is_found_where_no_nonce_is_known(
+    outlet: DiscordOutlet, server: SimulatedDiscord
+) -> None:
+    server.faults.add(Fault(POST, drop=True, after=True))
+    with pytest.raises(TransientError):
+        await outlet.post(0, "hello")
+    forget_nonces(server)
+    await outlet.post(0, "hello, you")
+    assert texts(server) == ["hello, you"]
+
+
+async def test_where_nobody_may_look_the_part_is_posted(
+    client: BotClient, server: SimulatedDiscord, question: str
+) -> None:
+    server.faults.add(Fault(f"GET /channels/{GENERAL_CHANNEL}/messages", status=403, error="50001"))
+    resumed = DiscordOutlet(client, key(GENERAL_CHANNEL), question, is_resumed=True)
+    await resumed.post(0, "hello")
+    assert texts(server) == ["hello"]
+
+
+def forget_nonces(server: SimulatedDiscord) -> None:
+    """Let the server be one that knows no nonces, or Discord a few minutes later."""
+    for post in server.world.state.in_channel(GENERAL_CHANNEL).values():
+        post.nonce = ""
+
+
 async def test_a_message_is_edited_by_its_id_alone(
     client: BotClient, server: SimulatedDiscord, question: str
 ) -> None:
