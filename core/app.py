@@ -167,4 +167,5 @@ def turn_options(settings: Settings) -> TurnOptions:
         max_context_tokens=settings.max_context_tokens,
         max_attempts=settings.max_attempts,
         max_age=settings.max_question_age,
+        store_patience=timedelta(seconds=settings.store_patience_seconds),
     )

@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     first_token_timeout_seconds: float = Field(default=60, gt=0)
     token_timeout_seconds: float = Field(default=60, gt=0)
     answer_timeout_seconds: float = Field(default=600, gt=0)
+    store_patience_seconds: float = Field(default=30, ge=0)
     delivery_timeout_seconds: float = Field(default=120, gt=0)
 
     slack_bot_token: SecretStr | None = None

@@ -120,9 +120,9 @@ async def test_a_store_that_fails_in_the_middle_is_told(tmp_path: Path):
             "CREATE TRIGGER full_disk BEFORE UPDATE ON turns WHEN new.state = 'delivering' "
             "BEGIN SELECT RAISE(ABORT, 'no space'); END"
         )
-    status, output = await chat(tmp_path, "hello again\n")
+    status, output = await chat(tmp_path, "hello again\n", STORE_PATIENCE_SECONDS="0.1")
     assert status == 1
-    assert "Error: Something went wrong" in output
+    assert "Error: I can't reach my memory" in output
     assert "Traceback" not in output
 
 

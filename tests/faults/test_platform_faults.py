@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -12,71 +13,54 @@ from tests.core.providers.scripted_server import Answer
 from tests.e2e.places import Place
 from tests.faults.stage import PLATFORMS, Stage, whole
 
-POST, PATCH = "POST /channels/*/messages", "PATCH /channels/*/messages/*"
-LOST_ANSWERS = (
-    ("slack", "chat.startStream"),
-    ("slack", "chat.appendStream"),
-    ("slack", "chat.stopStream"),
-    ("discord", POST),
-    ("discord", PATCH),
-)
+CALLS = {
+    "slack": ("chat.startStream", "chat.appendStream", "chat.stopStream"),
+    "slack without streams": ("chat.postMessage", "chat.update"),
+    "discord": ("POST /channels/*/messages", "PATCH /channels/*/messages/*"),
+}
 
 
-async def ask_in_steps(stage: Stage, place: Place) -> None:
+async def ask_in_steps(stage: Stage, place: Place, name: str) -> None:
     """Ask a question whose answer is made, added to and ended by one call each."""
     first, second = asyncio.Event(), asyncio.Event()
-    stage.model.play(Answer("The answer to q1 ", first, "is here, ", second, "all of it."))
-    await place.ask("what is q1?")
-    await place.wait_for_torso("The answer to q1")
+    stage.model.play(Answer(f"The answer to {name} ", first, "is here, ", second, "all of it."))
+    await place.ask(f"what is {name}?")
+    await place.wait_for_torso(f"The answer to {name}")
     first.set()
-    await place.wait_for_torso("is here")
+    await place.wait_for_torso(f"{name} is here")
     second.set()
-    await place.wait_for(whole("q1"))
+    await place.wait_for(whole(name))
 
 
-@pytest.mark.parametrize(("platform", "method"), LOST_ANSWERS)
-async def test_an_answer_lost_after_the_effect_makes_no_second_message(
-    stage: Stage, platform: str, method: str
-):
+async def ask_through(stage: Stage, calls: str, faults: Sequence[Fault]) -> None:
+    """Ask one question for each fault, in one thread, while it happens."""
+    platform = calls.partition(" ")[0]
     place = stage.place(platform)
     async with stage.running(platform):
-        stage.simulation(platform).faults.add(Fault(method, drop=True, after=True, times=2))
-        await ask_in_steps(stage, place)
-    assert len(place.replies()) == 1
+        for number, fault in enumerate(faults):
+            stage.simulation(platform).faults.clear()
+            stage.simulation(platform).faults.add(fault)
+            if calls == "slack without streams":
+                refusal = Fault("chat.startStream", status=200, error="unknown_method", times=9)
+                stage.slack.faults.add(refusal)
+            await ask_in_steps(stage, place, f"q{number}")
+            assert len(place.replies()) == number + 1, fault
     await stage.check(platform)
 
 
-@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
-async def test_without_streams_a_lost_answer_makes_no_second_message_either(
-    stage: Stage, method: str
-):
-    place = stage.place("slack")
-    async with stage.running("slack"):
-        stage.slack.faults.add(Fault("chat.startStream", status=200, error="unknown_method"))
-        stage.slack.faults.add(Fault(method, drop=True, after=True, times=2))
-        await ask_in_steps(stage, place)
-    assert len(place.replies()) == 1
-    await stage.check("slack")
+@pytest.mark.parametrize("calls", CALLS)
+async def test_an_answer_lost_after_the_effect_makes_no_second_message(stage: Stage, calls: str):
+    await ask_through(
+        stage, calls, [Fault(call, drop=True, after=True, times=2) for call in CALLS[calls]]
+    )
 
 
-@pytest.mark.parametrize(("platform", "method"), [*LOST_ANSWERS, ("slack", "*"), ("discord", "*")])
-async def test_a_platform_that_fails_for_a_while_gets_the_whole_reply_all_the_same(
-    stage: Stage, platform: str, method: str
-):
-    place = stage.place(platform)
-    gate = asyncio.Event()
-    stage.model.play(Answer("The answer to q1 ", gate, "is here, all of it."))
-    async with stage.running(platform):
-        stage.simulation(platform).faults.add(Fault(method, status=503, times=3))
-        await place.ask("what is q1?")
-        await stage.model.wait_for_requests(1)
-        gate.set()
-        await place.wait_for(whole("q1"))
-        stage.simulation(platform).faults.clear()
-        await place.ask("what is q2?")
-        await place.wait_for(whole("q2"))
-    assert len(place.replies()) == 2
-    await stage.check(platform)
+@pytest.mark.parametrize("calls", CALLS)
+async def test_a_platform_that_fails_for_a_while_gets_the_whole_reply(stage: Stage, calls: str):
+    faults = [Fault(call, status=503, times=2) for call in CALLS[calls]]
+    if calls in PLATFORMS:
+        faults.append(Fault("*", status=503, times=4))
+    await ask_through(stage, calls, faults)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
