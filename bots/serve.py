@@ -47,7 +47,7 @@ async def _serve_one(frontend: Frontend, turns: Turns, stop: asyncio.Event) -> N
     turns.attach(frontend.name, frontend.open_sink)
     resumed = await turns.resume(frontend.name)
     if resumed:
-        log.info("%s: took up %d unfinished turns", frontend.name, resumed)
+        log.info("%s: took up %d conversations with unfinished turns", frontend.name, resumed)
     await frontend.run()
 
 

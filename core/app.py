@@ -9,22 +9,26 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 
+from core.beside import beside
 from core.errors import SettingsError
 from core.limits import RateLimiter
 from core.providers.anthropic import AnthropicProvider
-from core.providers.base import Provider, Timeouts
+from core.providers.base import Limiter, Provider, Timeouts
 from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
 from core.providers.demo import DemoProvider
 from core.providers.ollama import probe_ollama
 from core.providers.openai import OpenAIProvider
 from core.providers.router import RetryPolicy, Router
 from core.run import TurnOptions
-from core.scheduler import open_scheduler
+from core.scheduler import run_scheduler
 from core.settings import Settings
+from core.shared_limits import SharedLimiter
 from core.store.base import Store
+from core.store.database import Database
 from core.store.migrate import Migrator
 from core.store.sql import SqlStore
 from core.store.sqlite import lock_sqlite, open_sqlite, open_sqlite_migrator
@@ -45,40 +49,60 @@ class App:
 
 @asynccontextmanager
 async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGenerator[App]:
-    """Open the core until the context ends. A runner holds the database alone, and prunes it.
+    """Open the core until the context ends. A runner shares the work with others, where there may be any.
 
     Raises SettingsError for what has to be mended first, StoreBusyError where another runner holds
     the database, NewerDatabaseError and StoreError where the store cannot be used.
     """
     async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(open_models(settings))
         backend = find_backend(settings.database_url)
         if is_runner:
             await stack.enter_async_context(backend.lock_runner(settings.database_url))
         store = await stack.enter_async_context(backend.open_store(settings.database_url))
+        if is_runner:
+            await store.free_the_deads()
+        shared = store.database if store.is_shared else None
+        models = await stack.enter_async_context(open_models(settings, shared))
         turns = await stack.enter_async_context(Turns(store, models, turn_options(settings)))
         if is_runner:
-            await stack.enter_async_context(open_scheduler(store, settings.retention))
+            await stack.enter_async_context(beside(turns.share()))
+            await stack.enter_async_context(beside(run_scheduler(store, settings.retention)))
         yield App(settings, store, models, turns, Threads(store, models, turns))
 
 
 @asynccontextmanager
-async def open_models(settings: Settings) -> AsyncGenerator[Router]:
-    """Open the configured models over one shared HTTP session. Raises SettingsError."""
+async def open_models(settings: Settings, shared: Database | None = None) -> AsyncGenerator[Router]:
+    """Open the configured models over one HTTP session. Raises SettingsError.
+
+    Their limits are kept together by all processes on a shared database, if there is one.
+    """
     # No limit of connections: the limiters decide who may ask, and no thread waits for another.
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector) as session, AsyncExitStack() as stack:
         installed = await probe_ollama(session, settings.ollama_base_url)
         endpoints = load_endpoints(settings, installed)
         catalogue = Catalogue(endpoints, settings.model, settings.models)
         providers = {each.name: build_provider(each, session, settings) for each in endpoints}
         limiters = {
-            each.name: RateLimiter(settings.max_requests_per_minute, settings.max_tokens_per_minute)
+            each.name: await stack.enter_async_context(open_limiter(each.name, settings, shared))
             for each in endpoints
         }
         policy = RetryPolicy(max_attempts=settings.max_attempts)
         async with aclosing(Router(catalogue, providers, limiters, policy)) as router:
             yield router
+
+
+@asynccontextmanager
+async def open_limiter(
+    name: str, settings: Settings, shared: Database | None
+) -> AsyncGenerator[Limiter]:
+    """Open the queue before a provider."""
+    limits = settings.max_requests_per_minute, settings.max_tokens_per_minute
+    if shared is None:
+        yield RateLimiter(*limits)
+        return
+    async with SharedLimiter(shared, name, *limits) as limiter:
+        yield limiter
 
 
 def build_provider(
@@ -108,19 +132,23 @@ class Backend:
     open_store: Callable[[str], AbstractAsyncContextManager[SqlStore]]
     open_migrator: Callable[[str], AbstractAsyncContextManager[Migrator]]
     lock_runner: Callable[[str], AbstractAsyncContextManager[None]]
+    """Held by each `skein run`."""
+    lock_alone: Callable[[str], AbstractAsyncContextManager[None]]
+    """Held by what bears no `skein run` beside it."""
 
 
 def find_backend(url: str, variable: str = "DATABASE_URL") -> Backend:
     """Give the kind of database that serves an address. Raises SettingsError when none does."""
     match url.partition(":")[0]:
         case "sqlite":
-            return Backend(open_sqlite, open_sqlite_migrator, lock_sqlite)
+            return Backend(open_sqlite, open_sqlite_migrator, lock_sqlite, lock_sqlite)
         case "postgresql" | "postgres":
             # Imported only where it is used: asyncpg takes a tenth of a second.
             from core.store.postgres import open_postgres, open_postgres_migrator
             from core.store.runner import lock_postgres
 
-            return Backend(open_postgres, open_postgres_migrator, lock_postgres)
+            lock_alone = partial(lock_postgres, is_alone=True)
+            return Backend(open_postgres, open_postgres_migrator, lock_postgres, lock_alone)
         case _:
             raise SettingsError(
                 variable,

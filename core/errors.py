@@ -4,7 +4,8 @@
     ├── SettingsError(variable, problem, mend)      a setting is wrong or missing; exit status 2
     ├── StoreError
     │   ├── NewerDatabaseError(path, needs)         written by a newer program
-    │   └── StoreBusyError(path)                    another runner holds the file
+    │   ├── StoreBusyError(path)                    another runner holds the file
+    │   └── LeaseLostError(what)                    another process took over what this one held
     ├── ProviderError(model)
     │   ├── AuthError                               the key is refused
     │   ├── RateLimitedError(retry_after)           asked too often
@@ -62,10 +63,18 @@ class StoreBusyError(StoreError):
 
     def __init__(self, database: str) -> None:
         super().__init__(
-            f"another `skein run` already uses {database}. Stop it first, or point DATABASE_URL "
-            "at another database."
+            f"another `skein run` or `skein copy` already uses {database}. Stop it first, or point "
+            "DATABASE_URL at another database."
         )
         self.database = database
+
+
+class LeaseLostError(StoreError):
+    """Another process may have taken over what this one held: it must not write of it any more."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not held any more")
+        self.what = what
 
 
 class ProviderError(SkeinError):

@@ -67,7 +67,11 @@ class SlidingWindow:
         """Admit a request if there is room for it now."""
         if self.free_at(tokens, now) > now:
             return None
-        entry = Entry(now, max(0, tokens))
+        return self.count(now, tokens)
+
+    def count(self, at: float, tokens: int) -> Entry:
+        """Count a request that was made at a time, not before those counted so far."""
+        entry = Entry(at, max(0, tokens))
         self._entries.append(entry)
         self._tokens += entry.tokens
         return entry

@@ -13,6 +13,7 @@ from core.conversation import Turn, TurnState, Usage
 from core.errors import (
     DeliveryError,
     EmptyAnswerError,
+    LeaseLostError,
     SkeinError,
     StoreError,
     render_for_people,
@@ -56,7 +57,8 @@ class Run:
     """Takes one started turn to its end. A failure is told in the thread and kept in the journal.
 
     Where the store fails, StoreError goes up: the turn is then taken up again. It delivers what is
-    stored, or asks again.
+    stored, or asks again. Where another process took the turn over, LeaseLostError goes up, and no
+    word of this run is said.
     """
 
     def __init__(
@@ -85,6 +87,8 @@ class Run:
             text = await self._find_text()
         except _StoppedError:
             await self._fail(STOPPED, "stopped")
+        except LeaseLostError:
+            raise
         except StoreError:
             await self._tell(STORE_AWAY)
             raise
@@ -129,7 +133,7 @@ class Run:
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self._store.save_reply(self.turn.id, text, model, usage)
+                return await self._store.save_reply(self.turn, text, model, usage)
             except StoreError as error:
                 if time.monotonic() >= deadline:
                     raise
@@ -198,17 +202,18 @@ class Run:
             raise
         except DeliveryError as error:
             log.warning("%s: the reply could not be delivered: %s", self._name, error)
-            await self._store.fail(self.turn.id, f"not delivered: {error}")
+            await self._store.fail(self.turn, f"not delivered: {error}")
         except Exception as error:
             log.exception("%s: the reply could not be delivered", self._name)
             await self._fail(render_for_people(error), f"not delivered: {error!r}")
         else:
-            await self._store.finish(self.turn.id)
+            await self._store.finish(self.turn)
 
     async def _fail(self, notice: str, reason: str) -> None:
         """Tell the person first: a crash in between asks again and takes over the notice."""
+        await self._check_hold()
         await self._tell(notice)
-        await self._store.fail(self.turn.id, reason)
+        await self._store.fail(self.turn, reason)
 
     async def _tell(self, notice: str) -> None:
         """End the reply with a notice, if the platform takes it."""
@@ -220,3 +225,9 @@ class Run:
             log.warning("%s: the notice could not be delivered: %s", self._name, error)
         except Exception:
             log.exception("%s: the notice could not be delivered", self._name)
+
+    async def _check_hold(self) -> None:
+        """Raise LeaseLostError if the turn was taken over: whoever runs it now speaks of it."""
+        turn = await self._store.find_turn(self.turn.id)
+        if turn is not None and turn.attempts != self.turn.attempts:
+            raise LeaseLostError(self._name)

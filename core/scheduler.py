@@ -34,6 +34,16 @@ async def prune(store: Store, retention: timedelta, now: datetime) -> int:
     return pruned
 
 
+async def run_scheduler(store: Store, retention: timedelta | None) -> None:
+    """Run the jobs until cancelled, in one of the processes that share the store."""
+
+    async def work() -> None:
+        async with open_scheduler(store, retention):
+            await asyncio.Event().wait()
+
+    await store.run_alone("scheduler", work)
+
+
 @asynccontextmanager
 async def open_scheduler(
     store: Store,

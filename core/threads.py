@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from core.conversation import ThreadKey
 from core.providers.base import ModelRef, Models
 from core.store.base import ConversationInfo, Store, StoredMessage
 from core.turns import Turns
 
+SECOND_LOOK = timedelta(seconds=1)
+"""When to look again for a thread that is not known: Slack waits 3 seconds for its acknowledgement."""
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -23,8 +26,13 @@ class Threads:
 
     async def takes_part(self, key: ThreadKey) -> bool:
         """Tell whether Skein has spoken, or was spoken to, in a thread."""
-        info = await self._store.find_conversation(key)
-        return info is not None
+        if await self._store.find_conversation(key) is not None:
+            return True
+        if not self._store.is_shared:
+            return False
+        # Another process may just be recording what began the thread.
+        await asyncio.sleep(SECOND_LOOK.total_seconds())
+        return await self._store.find_conversation(key) is not None
 
     async def known_replies(self, key: ThreadKey) -> frozenset[str]:
         """Give the ids of all platform messages of a conversation's replies."""

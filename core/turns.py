@@ -2,22 +2,25 @@
 
 Each conversation with something to do has a lane, a task that runs its turns one after another and
 ends when none is left. The journal in the store says what is to be done; a lane holds nothing that
-a crash could lose.
+a crash could lose. Several processes may run turns of one store: each turn is held by one of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from core.conversation import Incoming, ReplyMessage, Turn, TurnState
-from core.errors import StoreError
+from core.beside import beside
+from core.conversation import Incoming, Turn
+from core.errors import LeaseLostError, StoreError
+from core.lease import Lease
 from core.providers.base import Models
 from core.run import Run, TurnOptions
 from core.sink import OpenSink
@@ -27,18 +30,20 @@ log = logging.getLogger("skein.turns")
 
 FIRST_BACK_OFF = timedelta(seconds=1)
 LONGEST_BACK_OFF = timedelta(seconds=60)
+LOOK_INTERVAL = timedelta(seconds=2)
+"""How often to look for what other processes left: the net below the words that they announce."""
+_SHORTEST_LOOK_SECONDS = 0.05
 
 
 @dataclass(slots=True)
 class _Lane:
-    """One conversation's worker. `resumed` are turns that an earlier process left half done."""
+    """One conversation's worker."""
 
     task: asyncio.Task[None] | None = None
     run: Run | None = None
-    resumed: deque[Turn] = field(default_factory=deque[Turn])
     was_woken: bool = False
     may_be_stuck: bool = False
-    """Whether the store failed in the middle of a turn, which is then neither done nor queued."""
+    """Whether a turn may be under way that nobody runs: after a crash, or a failure of the store."""
     received: dict[int, float] = field(default_factory=dict[int, float])
     """When this process recorded a turn, by the monotonic clock: the other one may be set."""
 
@@ -63,6 +68,7 @@ class Turns:
         self._open_sinks: dict[str, OpenSink] = {}
         self._lanes: dict[int, _Lane] = {}
         self._is_draining = False
+        self._should_look = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,20 +92,31 @@ class Turns:
         return recorded.is_new
 
     async def resume(self, platform: str) -> int:
-        """Take up what an earlier process left unfinished on a platform.
+        """Take up conversations of a platform that wait for somebody, and say how many there are."""
+        waiting = await self._store.load_waiting(platform)
+        for conversation_id in waiting:
+            self._wake(conversation_id, may_be_stuck=True)
+        return len(waiting)
 
-        To be called once after `attach`, before the platform's first message is submitted.
-        """
-        unfinished = [
-            turn for turn in await self._store.load_unfinished() if turn.key.platform == platform
-        ]
-        for turn in unfinished:
-            lane = self._lanes.setdefault(turn.conversation_id, _Lane())
-            if turn.state is not TurnState.QUEUED:
-                lane.resumed.append(turn)
-        for conversation_id in {turn.conversation_id for turn in unfinished}:
-            self._wake(conversation_id)
-        return len(unfinished)
+    async def share(self) -> None:
+        """Take up what other processes leave, and end what they stop, until cancelled."""
+        async with beside(self._store.listen(self._hear)):
+            while True:
+                self._should_look.clear()
+                for platform in tuple(self._open_sinks):
+                    try:
+                        await self.resume(platform)
+                    except StoreError as error:
+                        log.debug("cannot look for waiting turns: %s", error)
+                await asyncio.sleep(_SHORTEST_LOOK_SECONDS)
+                wait = LOOK_INTERVAL.total_seconds() * random.uniform(0.75, 1.25)  # noqa: S311
+                with suppress(asyncio.TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._should_look.wait()
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what only one of the processes that share the store may do; see Store.run_alone."""
+        await self._store.run_alone(name, work)
 
     def stop(self, turn_ids: Iterable[int]) -> None:
         """End these turns if they run here: what they have shown so far is closed with a word.
@@ -128,21 +145,33 @@ class Turns:
         return not late
 
     async def halt(self) -> None:
-        """End all turns where they stand; the journal keeps them for the next `resume`."""
+        """End all turns where they stand; the journal keeps them for whoever takes them up."""
         self._is_draining = True
         tasks = [lane.task for lane in self._lanes.values() if lane.task]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+            try:
+                await self._store.hand_back()
+            except StoreError as error:
+                log.warning("turns could not be handed back at once: %s", error)
 
     @property
     def running_count(self) -> int:
         """How many turns run now."""
         return sum(1 for lane in self._lanes.values() if lane.run)
 
-    def _wake(self, conversation_id: int) -> _Lane:
-        lane = self._lanes.setdefault(conversation_id, _Lane())
+    def _hear(self, word: str) -> None:
+        """Heed what another process announced."""
+        kind, _, turn_id = word.partition(" ")
+        if kind == "waiting":
+            self._should_look.set()
+        elif kind == "stopped" and turn_id.isdecimal():
+            self.stop([int(turn_id)])
+
+    def _wake(self, conversation_id: int, *, may_be_stuck: bool = False) -> _Lane:
+        lane = self._lanes.setdefault(conversation_id, _Lane(may_be_stuck=may_be_stuck))
         lane.was_woken = True
         if lane.task is None and not self._is_draining:
             lane.task = asyncio.create_task(self._run_lane(conversation_id, lane))
@@ -160,6 +189,9 @@ class Turns:
                     elif not lane.was_woken:
                         return
                     back_off = FIRST_BACK_OFF
+                except LeaseLostError as error:
+                    log.warning("conversation %d: %s", conversation_id, error)
+                    lane.may_be_stuck = True
                 except Exception as error:  # noqa: BLE001 -- it is logged, and the lane goes on
                     _log_failure(conversation_id, error, back_off)
                     await asyncio.sleep(back_off.total_seconds())
@@ -171,35 +203,26 @@ class Turns:
     async def _next_turn(self, conversation_id: int, lane: _Lane) -> Turn | None:
         """Start what comes next: first what was left half done, for it holds up the rest."""
         if lane.may_be_stuck:
-            unfinished = await self._store.load_unfinished()
-            lane.resumed.extend(
-                turn
-                for turn in unfinished
-                if turn.conversation_id == conversation_id and turn.state is not TurnState.QUEUED
-            )
+            turn = await self._store.take_over(conversation_id)
             lane.may_be_stuck = False
-        while lane.resumed:
-            turn = await self._store.restart(lane.resumed.popleft().id)
             if turn is not None:
                 return turn
         return await self._store.start_next(conversation_id)
 
     async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
-
-        async def record(reply: ReplyMessage) -> None:
-            await self._store.add_reply_message(turn.id, reply)
-
+        lease = Lease(self._store, turn)
         try:
-            sink = self._open_sinks[turn.key.platform](turn, record)
+            sink = self._open_sinks[turn.key.platform](turn, lease.record)
         except Exception as error:
             log.exception("turn %d (%s): there is no way to reply", turn.id, turn.key)
-            await self._store.fail(turn.id, f"no way to reply: {error!r}")
+            await self._store.fail(turn, f"no way to reply: {error!r}")
             return
         age = self._find_age(turn, lane)
-        lane.run = Run(turn, sink, self._store, self._models, self._options, age)
+        lane.run = run = Run(turn, sink, self._store, self._models, self._options, age)
         try:
-            await lane.run.run()
+            async with beside(lease.keep(run.stop)):
+                await run.run()
             lane.received.pop(turn.id, None)
         finally:
             lane.run = None

@@ -47,7 +47,7 @@ async def run(options: argparse.Namespace) -> int:
 async def _open(url: str, option: str) -> AsyncGenerator[Database]:
     backend = find_backend(url, option)
     # As long as this holds the lock, no runner can begin.
-    async with backend.lock_runner(url), backend.open_store(url) as store:
+    async with backend.lock_alone(url), backend.open_store(url) as store:
         yield store.database
 
 

@@ -86,8 +86,12 @@ class ConsoleFrontend:
     async def _end_interrupted_turns(self) -> None:
         """A turn that a killed chat left running would hold up this thread for ever."""
         for turn in await self._store.load_unfinished():
-            if turn.key == self._key:
-                await self._store.fail(turn.id, "interrupted")
+            if turn.key != self._key:
+                continue
+            is_waiting = turn.state is TurnState.QUEUED
+            ours = turn if is_waiting else await self._store.take_over(turn.conversation_id)
+            if ours is not None:
+                await self._store.fail(ours, "interrupted")
 
     async def _handle(self, text: str) -> bool:
         """Do what a line asks. False where it failed."""
@@ -132,7 +136,7 @@ class ConsoleFrontend:
         """End a question that never began, because another `skein chat` answers in this thread."""
         for turn in await self._store.load_unfinished():
             if turn.key == self._key and turn.state is TurnState.QUEUED:
-                await self._store.cancel(turn.id, "busy elsewhere")
+                await self._store.cancel(turn, "busy elsewhere")
         self._screen.error("This thread is busy in another terminal. Please ask again.")
 
     async def _print_history(self) -> None:

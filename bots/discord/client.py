@@ -68,6 +68,7 @@ class BotClient(discord.Client):
             max_ratelimit_timeout=LONGEST_SILENT_RATE_LIMIT_SECONDS,
         )
         self._leaving = asyncio.Event()
+        self._left = asyncio.Event()
         self._guild_came = asyncio.Event()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._open_socket = self.http.ws_connect
@@ -106,8 +107,17 @@ class BotClient(discord.Client):
                     back_off = iterate_back_off()
                 await self._pause(next(back_off))
 
+    async def wait_until_left(self, receiving: asyncio.Task[None]) -> None:
+        """Wait for `leave`, or for the end of a task that holds the gateway, or is to hold it."""
+        leaving = asyncio.create_task(self._left.wait())
+        try:
+            await asyncio.wait({receiving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+
     async def leave(self) -> None:
         """Leave the gateway; `hold_gateway` returns. REST calls still work."""
+        self._left.set()
         self._leaving.set()
         await self._close_socket()
 
@@ -151,6 +161,8 @@ class BotClient(discord.Client):
             await asyncio.wait({connecting}, timeout=_LEAVE_SECONDS)
             connecting.cancel()
             await asyncio.wait({connecting, leaving})
+            if not self._left.is_set():  # another connection may follow
+                self._leaving.clear()
             failure = None if connecting.cancelled() else connecting.exception()
         if failure is not None and not self._leaving.is_set():
             raise failure

@@ -28,6 +28,7 @@ from bots.discord.events import (
 )
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
+from core.beside import beside
 from core.conversation import Incoming, ReplyMessage, Turn
 from core.errors import DeliveryError, SettingsError, StoreError, render_for_people
 from core.settings import Settings
@@ -65,6 +66,7 @@ class DiscordFrontend:
         self._now = now
         self._open_channels = parse_open_channels(settings.discord_channels)
         self._connected: BotClient | None = None
+        self._is_receiving = False
         self._paces = WeakValueDictionary[str, Pace]()
         self._handling: set[asyncio.Task[object]] = set()
 
@@ -83,12 +85,26 @@ class DiscordFrontend:
         client.event(self.on_message)
         client.event(self.on_ready)
         tree = build_tree(client, self._commands, self.on_command)
-        syncing = asyncio.create_task(sync_commands(tree))
+
+        async def receive() -> None:
+            self._is_receiving = True
+            try:
+                async with beside(sync_commands(tree)):
+                    await client.hold_gateway()
+            finally:
+                self._is_receiving = False
+
+        # The other processes stand by; each can deliver any reply, for that takes no gateway.
+        receiving = asyncio.create_task(
+            self._turns.run_alone(f"discord/{self._bot.id}/shard/0", receive)
+        )
         try:
-            await client.hold_gateway()
+            await client.wait_until_left(receiving)
+            if self._is_receiving or receiving.done():
+                await receiving
         finally:
-            syncing.cancel()
-            await asyncio.wait({syncing})
+            receiving.cancel()
+            await asyncio.wait({receiving})
 
     async def stop(self) -> None:
         """Leave the gateway, and let what was received be recorded."""

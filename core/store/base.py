@@ -1,14 +1,16 @@
 """The store's protocol. Every backend passes the same contract suite, tests/core/store/contract.py.
 
 A state only moves forward, and each move is one statement that cannot be applied twice: a method
-that moves a turn says whether it did.
+that moves a turn says whether it did. Whoever starts a turn holds it for `LEASE` at a time; after
+that, another process may take it over, which counts an attempt. A method that is given a `Turn`
+applies to that attempt alone, so that who was taken over changes nothing any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.conversation import (
@@ -20,6 +22,11 @@ from core.conversation import (
     Turn,
     Usage,
 )
+
+LEASE = timedelta(seconds=20)
+"""How long a turn is held without a word: longer than a process stalls, or a database restarts."""
+HEARTBEAT = LEASE / 4
+"""How often a lease is renewed: three may fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,11 @@ class StoredMessage:
 class Store(Protocol):
     """Conversations, their messages, and the journal of turns. Raises StoreError where it cannot serve."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may run turns on it at once."""
+        ...
+
     async def record(self, incoming: Incoming) -> Recorded:
         """Commit a person's message and its queued turn; durable when this returns.
 
@@ -85,8 +97,23 @@ class Store(Protocol):
         """Move the earliest queued turn, by platform time, to `running`. None when there is none."""
         ...
 
-    async def restart(self, turn_id: int) -> Turn | None:
-        """Count another attempt at a turn that is `running` or `delivering` after a crash."""
+    async def take_over(self, conversation_id: int) -> Turn | None:
+        """Count another attempt at the turn under way, if nobody else holds it. None otherwise.
+
+        What this store itself holds is nobody else's: to be called where nothing of it runs here.
+        """
+        ...
+
+    async def extend(self, turn: Turn) -> bool:
+        """Hold a turn for another `LEASE`. False if it is not under way any more in this attempt."""
+        ...
+
+    async def hand_back(self) -> int:
+        """End the leases of all that this store holds, and let others know. Returns how many."""
+        ...
+
+    async def load_waiting(self, platform: str) -> Sequence[int]:
+        """Read the ids of conversations with an unfinished turn and none that somebody holds."""
         ...
 
     async def load(self, key: ThreadKey) -> Conversation:
@@ -96,34 +123,37 @@ class Store(Protocol):
         """
         ...
 
-    async def save_reply(self, turn_id: int, text: str, model: str, usage: Usage) -> bool:
+    async def save_reply(self, turn: Turn, text: str, model: str, usage: Usage) -> bool:
         """Move `running` to `delivering` and add the model's message to the conversation."""
         ...
 
-    async def add_reply_message(self, turn_id: int, reply: ReplyMessage) -> None:
-        """Commit a platform message of the reply. The same part again replaces what was there."""
+    async def add_reply_message(self, turn: Turn, reply: ReplyMessage) -> bool:
+        """Commit a platform message of the reply. The same part again replaces what was there.
+
+        False if the turn was taken over.
+        """
         ...
 
     async def load_reply_ids(self, conversation_id: int) -> frozenset[str]:
         """Read the ids of all platform messages that belong to a conversation's replies."""
         ...
 
-    async def finish(self, turn_id: int) -> bool:
+    async def finish(self, turn: Turn) -> bool:
         """Move `delivering` to `done`."""
         ...
 
-    async def fail(self, turn_id: int, reason: str) -> bool:
+    async def fail(self, turn: Turn, reason: str) -> bool:
         """Move an unfinished turn to `failed`; its question stays, marked, and is not sent again.
 
         A turn that was `delivering` keeps its answer in the conversation.
         """
         ...
 
-    async def cancel(self, turn_id: int, reason: str) -> bool:
+    async def cancel(self, turn: Turn, reason: str) -> bool:
         """Move an unfinished turn to `cancelled`; what it said stays, marked, and is not sent again."""
         ...
 
-    async def reject(self, turn_id: int, reason: str) -> bool:
+    async def reject(self, turn: Turn, reason: str) -> bool:
         """Move a queued or running turn to `rejected`: a limit refused it."""
         ...
 
@@ -176,6 +206,22 @@ class Store(Protocol):
         """Delete up to `limit` conversations last touched before, with all that is theirs.
 
         One with an unfinished turn stays. Returns how many went.
+        """
+        ...
+
+    async def listen(self, on_word: Callable[[str], None]) -> None:
+        """Hear what other processes announce, until cancelled; words may get lost.
+
+        `waiting`: there may be something to start, and so after each (re)connection. `stopped N`:
+        the turn with this id was cancelled.
+        """
+        ...
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what only one process at a time may do, as soon as no other one does it.
+
+        Where that is not sure any more (the connection is lost), the work is cancelled and begun
+        anew once it is. Returns when the work does, and raises what it does.
         """
         ...
 

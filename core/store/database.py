@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +16,8 @@ import aiosql
 
 from core.store.rows import Row, Value
 
+RUNNER_LOCK = 0x536B02
+"""The first half of the advisory lock that a runner holds; the second is the schema."""
 T = TypeVar("T")
 
 NamedQueries = Mapping[str, Any]
@@ -48,6 +51,14 @@ class Transaction(Protocol):
 
     async def lock_conversation_of(self, turn_id: int) -> None:
         """Keep other transactions off a turn's conversation until this one ends."""
+        ...
+
+    async def read_clock(self) -> datetime | None:
+        """Read the clock that all processes share. None where there is only one process."""
+        ...
+
+    async def announce(self, word: str) -> None:
+        """Tell all who listen, once the transaction is committed."""
         ...
 
     async def restart_ids(self) -> None:
@@ -84,6 +95,19 @@ class Database(Protocol):
 
     async def transact(self, work: Work[T]) -> T:
         """Run statements as one transaction, which a cancellation undoes."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may run turns on it at once."""
+        ...
+
+    async def listen(self, on_word: Callable[[str], None]) -> None:
+        """Hear what others announce, until cancelled; see Store.listen."""
+        ...
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what only one process at a time may do; see Store.run_alone."""
         ...
 
     def snapshot(self) -> AbstractAsyncContextManager[Queries]:

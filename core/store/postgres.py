@@ -7,7 +7,7 @@ of one conversation follow one another by the lock on its row; see SqlStore.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from core.store.address import Address, parse_postgres_url, refuse
 from core.store.database import NamedQueries, Queries, Work, load_queries
 from core.store.migrate import get_program_version, load_migrations, migrate
 from core.store.rows import Row, Value
+from core.store.sessions import Sessions
 from core.store.sql import SqlStore, utc_now
 
 T = TypeVar("T")
@@ -127,7 +128,7 @@ async def _open_database(address: Address, named: NamedQueries) -> AsyncGenerato
             reset=_keep_session,
             **_connection_options(),
         )
-    database = PostgresDatabase(address.name, pool, named)
+    database = PostgresDatabase(address, pool, named)
     try:
         yield database
     finally:
@@ -175,6 +176,14 @@ class PostgresTransaction(Queries):
         """Keep other transactions off a turn's conversation until this one ends."""
         await self.find("lock_conversation_of", turn_id=turn_id)
 
+    async def read_clock(self) -> datetime:
+        """Read the server's clock."""
+        return (await self.get("read_clock"))["now"]
+
+    async def announce(self, word: str) -> None:
+        """Tell all who listen on this schema."""
+        await self.find("announce", word=word)
+
     async def restart_ids(self) -> None:
         """Let new ids follow those that were put in."""
         await self.find("restart_ids")
@@ -183,8 +192,10 @@ class PostgresTransaction(Queries):
 class PostgresDatabase:
     """A pool of connections, made anew by itself when the server was away."""
 
-    def __init__(self, name: str, pool: asyncpg.Pool, named: NamedQueries) -> None:
-        self.name = name
+    def __init__(self, address: Address, pool: asyncpg.Pool, named: NamedQueries) -> None:
+        self.name = address.name
+        self.is_shared = True
+        self._sessions = Sessions(lambda: connect(address), named)
         self._pool = pool
         self._named = named
         self._writes: set[asyncio.Task[Any]] = set()
@@ -248,6 +259,14 @@ class PostgresDatabase:
         with translate_errors(self.name):
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT.total_seconds()) as connection:
                 yield connection
+
+    async def listen(self, on_word: Callable[[str], None]) -> None:
+        """Hear what others announce, until cancelled."""
+        await self._sessions.listen(on_word)
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what only one process at a time may do."""
+        await self._sessions.run_alone(name, work)
 
     async def aclose(self) -> None:
         """Let the writes under way come to their end, then close all connections."""

@@ -1,61 +1,60 @@
-"""One runner at a time on a PostgreSQL database, by an advisory lock on a connection of its own."""
+"""Who uses a PostgreSQL database: any number of runners, or one command that wants it for itself.
+
+Each has an advisory lock on a connection of its own; those of the runners are shared.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
 
+from core.beside import beside
 from core.errors import StoreBusyError, StoreError
 from core.store.address import Address, parse_postgres_url
+from core.store.database import RUNNER_LOCK
 from core.store.postgres import connect, translate_errors
+from core.store.sessions import wait_until_lost
 
 log = logging.getLogger("skein.store")
 
 GRACE = timedelta(seconds=2)
-"""How long a runner waits for another that is just ending."""
-CHECK_INTERVAL = timedelta(seconds=15)
+"""How long one waits for another that is just ending."""
 RETRY_INTERVAL = timedelta(seconds=1)
 
-RUNNER_LOCK = 0x536B02
-"""As the lock for migrations: the second half is the schema."""
+_SHARED = "SELECT pg_advisory_lock_shared($1, hashtext(current_schema()))"
+_ALONE = "SELECT pg_advisory_lock($1, hashtext(current_schema()))"
 
 
 @asynccontextmanager
-async def lock_postgres(url: str) -> AsyncGenerator[None]:
-    """Be the only runner on a database. Raises StoreBusyError while another one is, SettingsError.
+async def lock_postgres(url: str, *, is_alone: bool = False) -> AsyncGenerator[None]:
+    """Be a runner on a database, or use it alone, without any. Raises StoreBusyError, SettingsError.
 
     The server drops the lock with the connection, however this process ends. A lost connection is
-    made anew; should another runner have taken the lock meanwhile, the body is cancelled and this
-    raises StoreBusyError.
+    made anew; should somebody have taken the lock meanwhile that bears no other, the body is
+    cancelled and this raises StoreBusyError.
     """
     address = parse_postgres_url(url)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            taken = asyncio.Event()
-            keeping = tasks.create_task(_keep(address, taken))
-            await taken.wait()
-            yield
-            keeping.cancel()
-    except BaseExceptionGroup as group:
-        # One of the two failed, the body or the keeper, and the other was cancelled for it.
-        error = group.exceptions[0]
-        raise error from error.__cause__
+    statement = _ALONE if is_alone else _SHARED
+    taken = asyncio.Event()
+    async with beside(_keep(address, statement, taken)):
+        await taken.wait()
+        yield
 
 
-async def _keep(address: Address, taken: asyncio.Event) -> None:
+async def _keep(address: Address, statement: str, taken: asyncio.Event) -> None:
     """Hold the lock until cancelled. Raises what the first attempt does; later only StoreBusyError."""
     while True:
         try:
-            async with _hold(address) as connection:
+            async with _hold(address, statement) as connection:
                 if taken.is_set():
                     log.warning("%s: the lock of this runner is held again", address.name)
                 taken.set()
-                await _wait_until_lost(connection)
+                await wait_until_lost(connection)
             log.warning("%s: the connection that held this runner's lock is lost", address.name)
         except StoreBusyError:
             raise
@@ -66,27 +65,12 @@ async def _keep(address: Address, taken: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def _hold(address: Address) -> AsyncGenerator[asyncpg.Connection]:
+async def _hold(address: Address, statement: str) -> AsyncGenerator[asyncpg.Connection]:
     async with connect(address) as connection:
         with translate_errors(address.name):
             try:
                 await connection.execute(f"SET lock_timeout = {GRACE.total_seconds() * 1000:.0f}")
-                await connection.execute(
-                    "SELECT pg_advisory_lock($1, hashtext(current_schema()))", RUNNER_LOCK
-                )
+                await connection.execute(statement, RUNNER_LOCK)
             except asyncpg.LockNotAvailableError as error:
                 raise StoreBusyError(address.name) from error
         yield connection
-
-
-async def _wait_until_lost(connection: asyncpg.Connection) -> None:
-    lost = asyncio.Event()
-    connection.add_termination_listener(lambda _: lost.set())
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        while not connection.is_closed():
-            try:
-                async with asyncio.timeout(CHECK_INTERVAL.total_seconds()):
-                    await lost.wait()
-            except TimeoutError:
-                # A server that vanished without a word is noticed by asking it something.
-                await connection.execute("SELECT 1")

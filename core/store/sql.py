@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import CoroutineType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -17,8 +18,8 @@ from core.conversation import (
     TurnState,
     Usage,
 )
-from core.store.base import ConversationInfo, Recorded, StoredMessage
-from core.store.database import Database, Transaction
+from core.store.base import LEASE, ConversationInfo, Recorded, StoredMessage
+from core.store.database import RUNNER_LOCK, Database, Transaction
 from core.store.rows import (
     parse_conversation,
     parse_info,
@@ -29,6 +30,7 @@ from core.store.rows import (
     render_text,
 )
 
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -59,9 +61,21 @@ class SqlStore:
     transactions follow one another, in whatever process they run.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime] = utc_now,
+        lease: timedelta = LEASE,
+    ) -> None:
         self.database = database
+        self.holder = uuid.uuid4().hex
         self._now = now
+        self._lease = lease
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may run turns on it at once."""
+        return self.database.is_shared
 
     async def record(self, incoming: Incoming) -> Recorded:
         """Commit a message with its queued turn, or give the turn that it already has."""
@@ -131,7 +145,11 @@ class SqlStore:
         """Start the earliest queued turn, unless one is under way; its question takes its place."""
         await transaction.lock_conversation(conversation_id)
         started = await transaction.find(
-            "start_next", conversation_id=conversation_id, now=self._now()
+            "start_next",
+            conversation_id=conversation_id,
+            now=self._now(),
+            holder=self.holder,
+            lease_until=await self._read_clock(transaction) + self._lease,
         )
         if started is None:
             return None
@@ -139,10 +157,61 @@ class SqlStore:
         return await self._get_written(transaction, started["id"])
 
     @_transaction
-    async def restart(self, transaction: Transaction, turn_id: int) -> Turn | None:
-        """Count another attempt at a turn that is under way."""
-        restarted = await transaction.find("restart", turn_id=turn_id)
-        return None if restarted is None else await self._get_written(transaction, turn_id)
+    async def take_over(self, transaction: Transaction, conversation_id: int) -> Turn | None:
+        """Count another attempt at the turn under way, if nobody else holds it."""
+        await transaction.lock_conversation(conversation_id)
+        now = await self._read_clock(transaction)
+        taken = await transaction.find(
+            "take_over",
+            conversation_id=conversation_id,
+            holder=self.holder,
+            expired_at=now if self.database.is_shared else END_OF_TIME,
+            lease_until=now + self._lease,
+        )
+        return None if taken is None else await self._get_written(transaction, taken["id"])
+
+    async def extend(self, turn: Turn) -> bool:
+        """Hold a turn for another lease; where there is only one process, see that it still does."""
+        if self.database.is_shared:
+            return await self._extend(turn)
+        row = await self.database.find("find_under_way", turn_id=turn.id, attempt=turn.attempts)
+        return row is not None
+
+    @_transaction
+    async def _extend(self, transaction: Transaction, turn: Turn) -> bool:
+        lease_until = await self._read_clock(transaction) + self._lease
+        extended = await transaction.find(
+            "extend", turn_id=turn.id, attempt=turn.attempts, lease_until=lease_until
+        )
+        return extended is not None
+
+    @_transaction
+    async def hand_back(self, transaction: Transaction) -> int:
+        """End the leases of all that this store holds."""
+        now = await self._read_clock(transaction)
+        ended = await transaction.load("hand_back", holder=self.holder, now=now)
+        if ended:
+            await transaction.announce("waiting")
+        return len(ended)
+
+    async def free_the_deads(self) -> None:
+        """End the leases of those who died, where it is sure: by whoever is the only runner."""
+        if self.database.is_shared:
+            await self.database.write(
+                lambda transaction: transaction.load("free_all_if_alone", key=RUNNER_LOCK)
+            )
+
+    async def load_waiting(self, platform: str) -> Sequence[int]:
+        """Read which conversations wait for somebody to go on."""
+        expired_at = END_OF_TIME
+        if self.database.is_shared:
+            clock = await self.database.find("read_clock")
+            expired_at = clock["now"] if clock else self._now()
+        rows = await self.database.load("load_waiting", platform=platform, expired_at=expired_at)
+        return [row["conversation_id"] for row in rows]
+
+    async def _read_clock(self, transaction: Transaction) -> datetime:
+        return await transaction.read_clock() or self._now()
 
     async def _get_written(self, transaction: Transaction, turn_id: int) -> Turn:
         rows = await transaction.load("load_turn", turn_id=turn_id)
@@ -157,13 +226,14 @@ class SqlStore:
 
     @_transaction
     async def save_reply(
-        self, transaction: Transaction, turn_id: int, text: str, model: str, usage: Usage
+        self, transaction: Transaction, turn: Turn, text: str, model: str, usage: Usage
     ) -> bool:
         """Move `running` to `delivering` with the answer."""
-        await transaction.lock_conversation_of(turn_id)
+        await transaction.lock_conversation_of(turn.id)
         moved = await transaction.find(
             "deliver",
-            turn_id=turn_id,
+            turn_id=turn.id,
+            attempt=turn.attempts,
             model=model,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
@@ -175,7 +245,7 @@ class SqlStore:
         await transaction.find(
             "add_answer",
             conversation_id=conversation_id,
-            turn_id=turn_id,
+            turn_id=turn.id,
             text=render_text(text),
             model=model,
             tokens=usage.output_tokens,
@@ -186,16 +256,20 @@ class SqlStore:
 
     @_transaction
     async def add_reply_message(
-        self, transaction: Transaction, turn_id: int, reply: ReplyMessage
-    ) -> None:
-        """Remember a message of the reply. Raises StoreError when there is no such turn."""
-        await transaction.find(
+        self, transaction: Transaction, turn: Turn, reply: ReplyMessage
+    ) -> bool:
+        """Remember a message of the reply, unless the turn was taken over."""
+        # Who takes over has read all messages of the reply: none may come in behind.
+        await transaction.lock_conversation_of(turn.id)
+        put = await transaction.find(
             "put_reply",
-            turn_id=turn_id,
+            turn_id=turn.id,
+            attempt=turn.attempts,
             part=reply.part,
             message_id=reply.message_id,
             kind=reply.kind,
         )
+        return put is not None
 
     async def load_reply_ids(self, conversation_id: int) -> frozenset[str]:
         """Read the ids of the messages of all replies in a conversation."""
@@ -203,35 +277,42 @@ class SqlStore:
         return frozenset(str(row["message_id"]) for row in rows)
 
     @_transaction
-    async def finish(self, transaction: Transaction, turn_id: int) -> bool:
+    async def finish(self, transaction: Transaction, turn: Turn) -> bool:
         """Move `delivering` to `done`."""
-        return await transaction.find("finish", turn_id=turn_id, now=self._now()) is not None
+        finished = await transaction.find(
+            "finish", turn_id=turn.id, attempt=turn.attempts, now=self._now()
+        )
+        return finished is not None
 
     @_transaction
-    async def fail(self, transaction: Transaction, turn_id: int, reason: str) -> bool:
+    async def fail(self, transaction: Transaction, turn: Turn, reason: str) -> bool:
         """Fail a turn; without an answer its question is not sent again."""
-        return await self._end(transaction, "fail", turn_id, reason, mark="mark_unanswered")
+        return await self._end(transaction, "fail", turn, reason, mark="mark_unanswered")
 
     @_transaction
-    async def cancel(self, transaction: Transaction, turn_id: int, reason: str) -> bool:
+    async def cancel(self, transaction: Transaction, turn: Turn, reason: str) -> bool:
         """Cancel a turn; neither its question nor its answer is sent again."""
-        return await self._end(transaction, "cancel", turn_id, reason, mark="mark_unsent")
+        return await self._end(transaction, "cancel", turn, reason, mark="mark_unsent")
 
     @_transaction
-    async def reject(self, transaction: Transaction, turn_id: int, reason: str) -> bool:
+    async def reject(self, transaction: Transaction, turn: Turn, reason: str) -> bool:
         """Reject a turn that has no answer yet; its question is not sent again."""
-        return await self._end(transaction, "reject", turn_id, reason, mark="mark_unsent")
+        return await self._end(transaction, "reject", turn, reason, mark="mark_unsent")
 
     async def _end(
-        self, transaction: Transaction, move: str, turn_id: int, reason: str, mark: str
+        self, transaction: Transaction, move: str, turn: Turn, reason: str, mark: str
     ) -> bool:
-        await transaction.lock_conversation_of(turn_id)
+        await transaction.lock_conversation_of(turn.id)
         ended = await transaction.find(
-            move, turn_id=turn_id, reason=render_text(reason), now=self._now()
+            move,
+            turn_id=turn.id,
+            attempt=turn.attempts,
+            reason=render_text(reason),
+            now=self._now(),
         )
         if ended is None:
             return False
-        await transaction.load(mark, turn_id=turn_id)
+        await transaction.load(mark, turn_id=turn.id)
         return True
 
     async def load_unfinished(self) -> Sequence[Turn]:
@@ -261,6 +342,7 @@ class SqlStore:
         turn_ids: list[int] = [row["id"] for row in cancelled]
         for turn_id in turn_ids:
             await transaction.load("mark_unsent", turn_id=turn_id)
+            await transaction.announce(f"stopped {turn_id}")
         await transaction.find("raise_watermark", conversation_id=conversation_id, before=before)
         return turn_ids
 
@@ -317,6 +399,14 @@ class SqlStore:
             "prune", untouched_since=untouched_since, max_conversations=limit
         )
         return len(gone)
+
+    async def listen(self, on_word: Callable[[str], None]) -> None:
+        """Hear what others announce, until cancelled."""
+        await self.database.listen(on_word)
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what only one process at a time may do."""
+        await self.database.run_alone(name, work)
 
     async def aclose(self) -> None:
         """Close the database, after the writes under way."""

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import (
     AsyncGenerator,
+    Awaitable,
     Callable,
     Generator,
     Iterator,
@@ -135,6 +136,12 @@ class SqliteTransaction(Queries):
     async def lock_conversation_of(self, turn_id: int) -> None:
         """Do nothing: no other transaction writes."""
 
+    async def read_clock(self) -> None:
+        """Give none: one process runs turns on a file."""
+
+    async def announce(self, word: str) -> None:
+        """Do nothing: nobody else listens."""
+
     async def restart_ids(self) -> None:
         """Do nothing: SQLite itself goes on from the greatest id."""
 
@@ -150,6 +157,7 @@ class SqliteDatabase:
         named: NamedQueries,
     ) -> None:
         self.name = str(path)
+        self.is_shared = False
         self._path = path
         self._writer = writer
         self._reader = reader
@@ -198,6 +206,14 @@ class SqliteDatabase:
                     await self._writer.rollback()
                     raise
                 return result
+
+    async def listen(self, on_word: Callable[[str], None]) -> None:
+        """Wait until cancelled: there is nobody to hear."""
+        await asyncio.Event().wait()
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it: no other process does."""
+        await work()
 
     async def aclose(self) -> None:
         """Let the writes under way come to their end, then close both connections."""

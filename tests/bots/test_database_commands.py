@@ -34,9 +34,9 @@ async def test_migrate_says_what_is_missing_then_applies_it_then_is_done(
     tmp_path: Path, url: str
 ) -> None:
     status, output = await skein(tmp_path, "migrate", "--check", DATABASE_URL=url)
-    assert (status, output.splitlines()) == (1, ["missing: 0001 initial"])
+    assert (status, output.splitlines()) == (1, ["missing: 0001 initial", "missing: 0002 replicas"])
     status, output = await skein(tmp_path, "migrate", DATABASE_URL=url)
-    assert (status, output.splitlines()) == (0, ["applied: 0001 initial"])
+    assert (status, output.splitlines()) == (0, ["applied: 0001 initial", "applied: 0002 replicas"])
     for arguments in (["migrate"], ["migrate", "--check"]):
         status, output = await skein(tmp_path, *arguments, DATABASE_URL=url)
         assert status == 0

@@ -17,9 +17,10 @@ async def test_old_conversations_are_pruned_in_batches(tmp_path: Path):
     async with open_sqlite(f"sqlite:///{tmp_path / 'skein.db'}", now=lambda: clock[0]) as store:
         for number in range(BATCH + 5):
             turn = (await store.record(make_incoming("old", thread=f"old{number}"))).turn
-            await store.start_next(turn.conversation_id)
-            await store.save_reply(turn.id, "answer", "m", Usage())
-            await store.finish(turn.id)
+            started = await store.start_next(turn.conversation_id)
+            assert started
+            await store.save_reply(started, "answer", "m", Usage())
+            await store.finish(started)
         await store.record(make_incoming("still waiting", thread="busy"))
         clock[0] = NOW
         await store.record(make_incoming("fresh", thread="fresh"))

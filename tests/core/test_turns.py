@@ -346,7 +346,7 @@ async def test_what_a_stopped_process_left_is_taken_up_in_order(database_url: st
             await core.turns.submit(make_incoming("never begun", number=1))
         assert len(await store.load_unfinished()) == 2
     async with open_sqlite(database_url) as store, open_core(store) as core:
-        assert await core.turns.resume("test") == 2
+        assert await core.turns.resume("test") == 1
         assert await core.turns.resume("elsewhere") == 0
         shown = await core.sinks.wait_for(2)
         assert [each.text for each in shown] == ["Answer to half done", "Answer to never begun"]
@@ -356,10 +356,10 @@ async def test_what_a_stopped_process_left_is_taken_up_in_order(database_url: st
 async def test_a_stored_answer_is_delivered_without_asking_again(database_url: str):
     async with open_sqlite(database_url) as store:
         recorded = await store.record(make_incoming("question"))
-        await store.start_next(recorded.turn.conversation_id)
-
-        await store.add_reply_message(recorded.turn.id, ReplyMessage(0, "torso"))
-        await store.save_reply(recorded.turn.id, "the stored answer", "fake/model", Usage())
+        turn = await store.start_next(recorded.turn.conversation_id)
+        assert turn
+        await store.add_reply_message(turn, ReplyMessage(0, "torso"))
+        await store.save_reply(turn, "the stored answer", "fake/model", Usage())
     async with open_sqlite(database_url) as store, open_core(store) as core:
         await core.turns.resume("test")
         [shown] = await core.sinks.wait_for(1)

@@ -1,10 +1,12 @@
 """`skein run` as an operator meets it: what it says, when it stops, and with which exit status."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from core.store.postgres import open_postgres
+from tests.core.providers.scripted_server import Answer
 from tests.e2e.conftest import World
 from tests.processes import SKEIN, clean_environment, run_program
 
@@ -104,17 +106,51 @@ async def test_it_answers_and_remembers_on_postgres(world: World, postgres_url: 
             assert (conversation.first_text, conversation.message_count) == ("hello", 4)
 
 
-async def test_a_second_runner_on_the_same_postgres_database_is_refused(
+async def wait_until_done(url: str) -> None:
+    async with open_postgres(url) as store, asyncio.timeout(10):
+        while await store.load_unfinished():  # noqa: ASYNC110 -- another process does it
+            await asyncio.sleep(0.02)
+
+
+async def test_two_runners_share_a_postgres_database_and_the_second_takes_over_discords_gateway(
     world: World, postgres_url: str
 ):
-    async with world.skein("slack", DATABASE_URL=postgres_url):
-        environment = world.environment(DATABASE_URL=postgres_url)
-        async with run_program(
-            (*SKEIN, "run"), cwd=world.folder, environment=environment
-        ) as second:
-            assert await second.wait() == 1
-        assert "already uses test_" in second.output
-        assert "Traceback" not in second.output
+    place = world.place("discord")
+    async with (
+        world.skein("discord", DATABASE_URL=postgres_url) as first,
+        world.skein("discord", DATABASE_URL=postgres_url) as second,
+    ):
+        await first.wait_for_line("/shard/0: this process has it")
+        assert "this process has it" not in second.output.replace("scheduler: this", "")
+        asked = await place.ask("hello")
+        await place.wait_for("Hello from the script.", after=asked)
+        await wait_until_done(postgres_url)  # else the next question waits for the dead one's lease
+        first.kill()
+        await first.wait()
+        asked = await place.ask("hello again")
+        await second.wait_for_line("/shard/0: this process has it")
+        await place.wait_for("Hello from the script.", after=asked)
+        second.terminate()
+        assert await second.wait() == 0
+    assert len(place.replies()) == 2
+
+
+async def test_sigterm_hands_the_gateway_and_turns_over(world: World, postgres_url: str):
+    place = world.place("discord")
+    gate = asyncio.Event()
+    world.model.play(Answer("Hello ", gate, "there."), Answer("Hello there, after all."))
+    settings = {"DATABASE_URL": postgres_url, "SHUTDOWN_SECONDS": "0.2"}
+    async with world.skein("discord", **settings) as first:
+        asked = await place.ask("hello")
+        await place.wait_for_torso("Hello")
+        async with world.skein("discord", **settings) as second:
+            first.terminate()
+            assert await first.wait() == 0
+            await place.wait_for("Hello there, after all.", after=asked)
+            await second.wait_for_line("/shard/0: this process has it")
+            second.terminate()
+            assert await second.wait() == 0
+    assert len(place.replies()) == 1
 
 
 async def test_both_platforms_run_in_one_process(world: World):

@@ -75,8 +75,8 @@ class Killer:
         self._chance = random.Random(seed)
         self._logs: list[str] = []
 
-    async def run(self, kills: int) -> Report:
-        """Kill so many times, then let it settle, and count."""
+    async def run(self, kills: int, replicas: int = 1) -> Report:
+        """Kill so many times, each time one of the replicas, then let it settle, and count."""
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(
                 ScriptedModelServer(lambda payload: answer_slowly(payload, self._chance))
@@ -90,26 +90,33 @@ class Killer:
                 "SHUTDOWN_SECONDS": "10",
             }
             environment = clean_environment(**settings)
+            if isinstance(crowd, SlackCrowd):
+                crowd.mentions_until_answered = replicas > 1
             talk = Talk(crowd, PLACES, self._chance)
-            for _ in range(kills):
-                await self._live_and_die(environment, talk)
-            async with self._skein(environment):
+            async with AsyncExitStack() as lives:
+                programs = [
+                    await lives.enter_async_context(self._skein(environment))
+                    for _ in range(replicas)
+                ]
+                for _ in range(kills):
+                    await self._ask_for_a_while(talk)
+                    victim = self._chance.randrange(replicas)
+                    programs[victim].kill()
+                    await programs[victim].wait()
+                    programs[victim] = await lives.enter_async_context(self._skein(environment))
                 await talk.wait_until_answered(SETTLE_SECONDS)
             outcomes = talk.outcomes()
             bad = {number: how for number, how in outcomes.items() if how != "answered"}
             counts = Counter(outcomes.values())
             return Report(self.seed, kills, counts, bad, "\n".join(self._logs))
 
-    async def _live_and_die(self, environment: Mapping[str, str], talk: Talk) -> None:
-        async with self._skein(environment) as program:
-            asking = asyncio.create_task(self._keep_asking(talk))
-            try:
-                await asyncio.sleep(self._chance.uniform(0.0, LONGEST_LIFE_SECONDS))
-            finally:
-                asking.cancel()
-                await asyncio.wait({asking})
-            program.kill()
-            await program.wait()
+    async def _ask_for_a_while(self, talk: Talk) -> None:
+        asking = asyncio.create_task(self._keep_asking(talk))
+        try:
+            await asyncio.sleep(self._chance.uniform(0.0, LONGEST_LIFE_SECONDS))
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking})
 
     async def _keep_asking(self, talk: Talk) -> None:
         """Keep at least so many questions open, and let some time pass between two."""

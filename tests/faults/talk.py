@@ -52,6 +52,9 @@ class SlackCrowd:
     def __init__(self, slack: SimulatedSlack) -> None:
         self._slack = slack
         self.feed = slack.feed
+        self.mentions_until_answered = False
+        """Whether a thread is gone on with by mentions until the bot has spoken in it: several processes
+        hear what begins a thread and what follows in no order, least of all after a kill."""
         self._threads: dict[int, str] = {}
 
     async def ask(self, place: int, number: int) -> None:
@@ -59,6 +62,8 @@ class SlackCrowd:
         channel = self._slack.channel("general")
         text = f"question q{number}"
         if place in self._threads:
+            if self.mentions_until_answered and not self.replies(place):
+                text = f"@skein {text}"
             await self._slack.say("Ada", channel, text, thread=self._threads[place])
         else:
             self._threads[place] = await self._slack.say("Ada", channel, f"@skein {text}")

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from core.conversation import Author, Incoming, ReplyMessage, ThreadKey, Turn, TurnState, Usage
-from core.errors import StoreError
 from core.store.base import Store
 from tests.core.store.values import (
     ANN,
@@ -98,7 +97,7 @@ class JournalContract:
         turn = await start(store, ask(1, text="a\x00b\ud800c", author=Author("U1", "A\ud800")))
         assert turn.text == "a\ufffdb\ufffdc"
         assert turn.author.name == "A\ufffd"
-        assert await store.fail(turn.id, "no \udfff")
+        assert await store.fail(turn, "no \udfff")
         assert (await get_turn(store, turn.id)).error == "no \ufffd"
 
     async def test_command_is_a_done_turn_and_no_message(self, store: Store) -> None:
@@ -112,23 +111,24 @@ class JournalContract:
         assert await store.load_recent("slack") == []
 
     async def test_unknown_turn_is_none_and_does_not_move(self, store: Store) -> None:
+        stranger = replace(await queue(store, ask(1)), id=7)
         assert await store.find_turn(7) is None
         assert await store.start_next(7) is None
-        assert await store.restart(7) is None
-        assert not await store.save_reply(7, "text", "model", Usage())
-        assert not await store.finish(7)
-        assert not await store.fail(7, "reason")
-        assert not await store.cancel(7, "reason")
-        assert not await store.reject(7, "reason")
-        with pytest.raises(StoreError):
-            await store.add_reply_message(7, ReplyMessage(0, "r"))
+        assert await store.take_over(7) is None
+        assert not await store.extend(stranger)
+        assert not await store.add_reply_message(stranger, ReplyMessage(0, "r"))
+        assert not await store.save_reply(stranger, "text", "model", Usage())
+        assert not await store.finish(stranger)
+        assert not await store.fail(stranger, "reason")
+        assert not await store.cancel(stranger, "reason")
+        assert not await store.reject(stranger, "reason")
 
     async def test_turns_start_by_platform_time_not_by_arrival(self, store: Store) -> None:
         turns = {seconds: await queue(store, ask(seconds)) for seconds in (3, 1, 2)}
         order: list[int] = []
         while turn := await store.start_next(turns[1].conversation_id):
             order.append(turn.id)
-            assert await store.cancel(turn.id, "next")
+            assert await store.cancel(turn, "next")
         assert order == [turns[1].id, turns[2].id, turns[3].id]
 
     async def test_started_turn_counts_an_attempt(self, store: Store) -> None:
@@ -140,9 +140,9 @@ class JournalContract:
         first = await start(store, ask(1))
         second = await queue(store, ask(2))
         assert await store.start_next(first.conversation_id) is None
-        assert await store.save_reply(first.id, "answer", "model", Usage())
+        assert await store.save_reply(first, "answer", "model", Usage())
         assert await store.start_next(first.conversation_id) is None
-        assert await store.finish(first.id)
+        assert await store.finish(first)
         started = await store.start_next(first.conversation_id)
         assert started is not None
         assert started.id == second.id
@@ -158,39 +158,92 @@ class JournalContract:
         await start(store, ask(1))
         assert (await start(store, ask(2, key=OTHER))).state is S.RUNNING
 
-    async def test_restart_is_for_turns_under_way(self, store: Store) -> None:
+    async def test_taking_over_is_for_turns_under_way(self, store: Store) -> None:
         queued = await queue(store, ask(1))
-        assert await store.restart(queued.id) is None
+        assert await store.take_over(queued.conversation_id) is None
         running = await store.start_next(queued.conversation_id)
         assert running is not None
-        restarted = await store.restart(running.id)
-        assert restarted is not None
-        assert (restarted.state, restarted.attempts) == (S.RUNNING, 2)
-        assert await store.save_reply(running.id, "answer", "model", Usage())
-        restarted = await store.restart(running.id)
-        assert restarted is not None
-        assert (restarted.state, restarted.attempts) == (S.DELIVERING, 3)
-        assert restarted.reply_text == "answer"
-        assert await store.finish(running.id)
-        assert await store.restart(running.id) is None
+        taken = await store.take_over(running.conversation_id)
+        assert taken is not None
+        assert (taken.state, taken.attempts) == (S.RUNNING, 2)
+        assert await store.save_reply(taken, "answer", "model", Usage())
+        taken = await store.take_over(running.conversation_id)
+        assert taken is not None
+        assert (taken.state, taken.attempts) == (S.DELIVERING, 3)
+        assert taken.reply_text == "answer"
+        assert await store.finish(taken)
+        assert await store.take_over(running.conversation_id) is None
+
+    async def test_who_was_taken_over_changes_nothing_any_more(self, store: Store) -> None:
+        first = await start(store, ask(1))
+        assert await store.extend(first)
+        second = await store.take_over(first.conversation_id)
+        assert second is not None
+        assert not await store.extend(first)
+        assert not await store.add_reply_message(first, ReplyMessage(0, "late"))
+        assert not await store.save_reply(first, "late", "model", Usage())
+        assert not await store.fail(first, "late")
+        assert not await store.cancel(first, "late")
+        assert not await store.reject(first, "late")
+        assert await get_turn(store, first.id) == second
+        assert await store.extend(second)
+        assert await store.save_reply(second, "answer", "model", Usage())
+        assert not await store.finish(first)
+        assert await store.finish(second)
+        assert not await store.extend(second)
+        assert await load_texts(store) == ["question 1", "answer"]
+
+    async def test_turn_that_was_handed_back_is_another_ones_at_once(
+        self, store: Store, open_store: OpenStore
+    ) -> None:
+        first = await start(store, ask(1))
+        assert await store.hand_back() == 1
+        async with open_store() as other:
+            assert await other.load_waiting(KEY.platform) == [first.conversation_id]
+            second = await other.take_over(first.conversation_id)
+            assert second is not None
+            assert second.attempts == 2
+            assert not await store.finish(first)
+            assert await store.hand_back() == 0
+
+    async def test_conversations_wait_oldest_first_on_their_platform(self, store: Store) -> None:
+        later = await queue(store, ask(5, key=OTHER))
+        earlier = await queue(store, ask(4))
+        await queue(store, ask(3, key=ThreadKey("discord", "G", "C")))
+        await complete(store, ask(1, key=ThreadKey("slack", "T1", "C9")))
+        assert await store.load_waiting("slack") == [
+            earlier.conversation_id,
+            later.conversation_id,
+        ]
+
+    async def test_work_that_only_one_may_do_is_done(self, store: Store) -> None:
+        done: list[str] = []
+
+        async def work() -> None:
+            done.append("done")
+
+        async with asyncio.timeout(10):
+            await store.run_alone("work", work)
+        assert done == ["done"]
 
     async def test_reply_is_saved_once(self, store: Store) -> None:
         turn = await start(store, ask(1))
-        assert await store.save_reply(turn.id, "first", "model", Usage(1, 2, 3))
-        assert not await store.save_reply(turn.id, "second", "model", Usage())
+        assert await store.save_reply(turn, "first", "model", Usage(1, 2, 3))
+        assert not await store.save_reply(turn, "second", "model", Usage())
         assert (await get_turn(store, turn.id)).reply_text == "first"
         assert await load_texts(store) == ["question 1", "first"]
 
     async def test_moves_start_from_their_states_only(self, store: Store) -> None:
         turn = await queue(store, ask(1))
-        assert not await store.save_reply(turn.id, "text", "model", Usage())
-        assert not await store.finish(turn.id)
-        await store.start_next(turn.conversation_id)
-        assert not await store.finish(turn.id)
-        await store.save_reply(turn.id, "text", "model", Usage())
-        assert not await store.reject(turn.id, "too late for a limit")
-        assert await store.finish(turn.id)
-        assert not await store.finish(turn.id)
+        assert not await store.save_reply(turn, "text", "model", Usage())
+        assert not await store.finish(turn)
+        started = await store.start_next(turn.conversation_id)
+        assert started is not None
+        assert not await store.finish(started)
+        await store.save_reply(started, "text", "model", Usage())
+        assert not await store.reject(started, "too late for a limit")
+        assert await store.finish(started)
+        assert not await store.finish(started)
 
     @pytest.mark.parametrize("move", ["fail", "cancel", "reject"])
     @pytest.mark.parametrize("begin", [queue, start])
@@ -198,23 +251,23 @@ class JournalContract:
         self, store: Store, begin: Callable[[Store, Incoming], Awaitable[Turn]], move: str
     ) -> None:
         turn = await begin(store, ask(1))
-        assert await getattr(store, move)(turn.id, "because")
+        assert await getattr(store, move)(turn, "because")
         ended = await get_turn(store, turn.id)
         assert ended.state.is_final
         assert ended.error == "because"
         for again in (store.fail, store.cancel, store.reject):
-            assert not await again(turn.id, "again")
-        assert not await store.save_reply(turn.id, "late", "model", Usage())
-        assert not await store.finish(turn.id)
-        assert await store.restart(turn.id) is None
+            assert not await again(turn, "again")
+        assert not await store.save_reply(turn, "late", "model", Usage())
+        assert not await store.finish(turn)
+        assert await store.take_over(turn.conversation_id) is None
         assert await store.find_turn(turn.id) == ended
         assert await load_texts(store) == []
 
     async def test_reply_messages_come_back_by_part(self, store: Store) -> None:
         turn = await start(store, ask(1))
-        await store.add_reply_message(turn.id, ReplyMessage(1, "r1"))
-        await store.add_reply_message(turn.id, ReplyMessage(0, "r0", "stream"))
-        await store.add_reply_message(turn.id, ReplyMessage(1, "r2", "notice"))
+        await store.add_reply_message(turn, ReplyMessage(1, "r1"))
+        await store.add_reply_message(turn, ReplyMessage(0, "r0", "stream"))
+        await store.add_reply_message(turn, ReplyMessage(1, "r2", "notice"))
         expected = (ReplyMessage(0, "r0", "stream"), ReplyMessage(1, "r2", "notice"))
         assert (await get_turn(store, turn.id)).replies == expected
         assert (await store.record(ask(1))).turn.replies == expected
@@ -222,11 +275,11 @@ class JournalContract:
 
     async def test_reply_messages_of_a_conversation_are_known_by_id(self, store: Store) -> None:
         first = await complete(store, ask(1))
-        await store.add_reply_message(first.id, ReplyMessage(0, "r0"))
+        await store.add_reply_message(first, ReplyMessage(0, "r0"))
         second = await start(store, ask(2))
-        await store.add_reply_message(second.id, ReplyMessage(0, "r1", "notice"))
+        await store.add_reply_message(second, ReplyMessage(0, "r1", "notice"))
         elsewhere = await start(store, ask(3, key=OTHER))
-        await store.add_reply_message(elsewhere.id, ReplyMessage(0, "r2"))
+        await store.add_reply_message(elsewhere, ReplyMessage(0, "r2"))
         assert await store.load_reply_ids(second.conversation_id) == {"r0", "r1"}
 
     async def test_a_message_is_recorded_once_it_is_a_question_or_a_command(
@@ -252,7 +305,7 @@ class JournalContract:
         async with open_store() as store:
             await complete(store, ask(1))
             running = await start(store, ask(2))
-            await store.add_reply_message(running.id, ReplyMessage(0, "r0", "stream"))
+            await store.add_reply_message(running, ReplyMessage(0, "r0", "stream"))
             await queue(store, ask(3))
             await store.set_model(KEY, "demo/echo")
             before = (
@@ -272,14 +325,14 @@ class JournalContract:
     async def test_cancelled_write_is_whole(self, store: Store) -> None:
         turn = await start(store, ask(1))
         writes = [
-            asyncio.create_task(store.add_reply_message(turn.id, ReplyMessage(part, f"r{part}")))
+            asyncio.create_task(store.add_reply_message(turn, ReplyMessage(part, f"r{part}")))
             for part in range(10)
         ]
         await asyncio.sleep(0)
         for write in writes:
             write.cancel()
         await asyncio.gather(*writes, return_exceptions=True)
-        assert await store.save_reply(turn.id, "answer", "model", Usage())
+        assert await store.save_reply(turn, "answer", "model", Usage())
         assert len((await get_turn(store, turn.id)).replies) == 10
 
     async def test_closing_twice_does_nothing_more(self, open_store: OpenStore) -> None:

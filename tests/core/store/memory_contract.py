@@ -52,16 +52,16 @@ class MemoryContract:
         first = await start(store, ask(1))
         await queue(store, ask(2))
         assert await load_texts(store) == ["question 1"]
-        await store.save_reply(first.id, "answer 1", "model", Usage())
+        await store.save_reply(first, "answer 1", "model", Usage())
         assert await load_texts(store) == ["question 1", "answer 1"]
-        await store.finish(first.id)
+        await store.finish(first)
         await store.start_next(first.conversation_id)
         assert await load_texts(store) == ["question 1", "answer 1", "question 2"]
 
     async def test_messages_stand_in_the_order_of_the_turns(self, store: Store) -> None:
         first = await answer(store, ask(5), "answer 5")
         await queue(store, ask(1))
-        await store.finish(first.id)
+        await store.finish(first)
         await store.start_next(first.conversation_id)
         assert await load_texts(store) == ["question 5", "answer 5", "question 1"]
 
@@ -75,7 +75,7 @@ class MemoryContract:
         self, store: Store, move: str
     ) -> None:
         turn = await start(store, ask(1))
-        await getattr(store, move)(turn.id, "because")
+        await getattr(store, move)(turn, "because")
         await start(store, ask(2))
         assert await load_texts(store) == ["question 2"]
         history = await store.load_history(KEY)
@@ -86,19 +86,19 @@ class MemoryContract:
 
     async def test_turn_that_fails_in_delivery_keeps_its_answer(self, store: Store) -> None:
         turn = await answer(store, ask(1), "answer 1")
-        assert await store.fail(turn.id, "not delivered")
+        assert await store.fail(turn, "not delivered")
         assert await load_texts(store) == ["question 1", "answer 1"]
 
     async def test_turn_cancelled_in_delivery_is_not_sent(self, store: Store) -> None:
         turn = await answer(store, ask(1), "answer 1")
-        assert await store.cancel(turn.id, "stopped")
+        assert await store.cancel(turn, "stopped")
         assert await load_texts(store) == []
 
     async def test_history_ends_with_the_questions_that_wait(self, store: Store) -> None:
         running = await start(store, ask(1))
         for seconds in (4, 2, 3):
             await queue(store, ask(seconds))
-        await store.save_reply(running.id, "answer 1", "model", Usage())
+        await store.save_reply(running, "answer 1", "model", Usage())
         history = await store.load_history(KEY)
         assert [one.message.text for one in history] == [
             "question 1",
@@ -117,8 +117,8 @@ class MemoryContract:
     ) -> None:
         running = await start(store, ask(1))
         waiting = await queue(store, ask(2))
-        await store.cancel(waiting.id, "deleted")
-        await store.save_reply(running.id, "answer 1", "model", Usage())
+        await store.cancel(waiting, "deleted")
+        await store.save_reply(running, "answer 1", "model", Usage())
         history = await store.load_history(KEY)
         assert [(one.message.text, one.is_sent) for one in history] == [
             ("question 1", True),
@@ -209,7 +209,7 @@ class MemoryContract:
         await complete(store, ask(1))
         await store.clear(KEY, at(1))
         failed = await start(store, ask(2))
-        await store.fail(failed.id, "no key")
+        await store.fail(failed, "no key")
         await complete(store, ask(3))
         calendar.advance(seconds=9)
         await queue(store, ask(4))
@@ -275,8 +275,8 @@ class MemoryContract:
     async def test_prune_goes_by_the_last_use(self, store: Store, calendar: Calendar) -> None:
         turn = await start(store, ask(1))
         calendar.advance(days=1)
-        await store.save_reply(turn.id, "answer", "model", Usage())
-        await store.finish(turn.id)
+        await store.save_reply(turn, "answer", "model", Usage())
+        await store.finish(turn)
         assert await store.prune(calendar.now(), limit=10) == 0
 
     async def test_prune_takes_the_oldest_up_to_its_limit(

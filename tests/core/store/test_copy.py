@@ -49,14 +49,14 @@ async def fill(store: Store) -> None:
     for seconds in range(5):
         turn = await complete(store, ask(seconds, text=f"ä\U0001f9f6\n{seconds}"))
         for part in range(seconds):
-            await store.add_reply_message(turn.id, ReplyMessage(part, f"r{part}"))
+            await store.add_reply_message(turn, ReplyMessage(part, f"r{part}"))
     await store.clear(KEY, at(1))
     failed = await start(store, ask(5))
-    await store.fail(failed.id, "no")
+    await store.fail(failed, "no")
     await answer(store, ask(6), "to be delivered")
     await queue(store, ask(7))
     running = await start(store, ask(8, key=OTHER))
-    await store.add_reply_message(running.id, ReplyMessage(0, "stream", "stream"))
+    await store.add_reply_message(running, ReplyMessage(0, "stream", "stream"))
     await store.record_command(ask(9, key=ThreadKey("discord", "G", "C")))
     await store.set_model(OTHER, "demo/echo")
     await store.set_system_prompt(OTHER, "Be brief.")
@@ -98,7 +98,7 @@ async def test_copy_goes_on_where_the_source_stood(url: str, target_url: str) ->
         [delivering] = [
             turn for turn in await target.load_unfinished() if turn.state is TurnState.DELIVERING
         ]
-        assert await target.finish(delivering.id)
+        assert await target.finish(delivering)
         assert await target.start_next(delivering.conversation_id) is not None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from core.conversation import ThreadKey, TurnState, Usage
+from core.conversation import ThreadKey, Turn, TurnState, Usage
 from core.store.base import Store
 from tests.core.store.values import KEY, OTHER, ask, at, open_url
 from tests.postgres import PostgresServer
@@ -24,6 +24,8 @@ MESSAGES = st.integers(0, COUNT - 1)
 """A message is sent at the second that is its number, even ones here and odd ones there."""
 TARGETS = st.one_of(KEYS, KEYS, MESSAGES)
 """A turn: the one under way in a conversation, so that much happens, or that of any message."""
+ATTEMPTS = st.sampled_from([-1, -1, 0, 1])
+"""Whose call it is: mostly that of the last attempt, else of one that may have been taken over."""
 ENDS = st.sampled_from([S.FAILED, S.CANCELLED, S.REJECTED])
 
 CALLS = st.one_of(
@@ -31,8 +33,9 @@ CALLS = st.one_of(
     st.tuples(st.just("advance"), KEYS),
     st.tuples(st.just("advance_twice"), KEYS),
     st.tuples(st.just("start_next"), KEYS),
-    st.tuples(st.sampled_from(["restart", "save_reply", "finish"]), TARGETS),
-    st.tuples(st.just("end"), TARGETS, ENDS),
+    st.tuples(st.just("take_over"), KEYS),
+    st.tuples(st.sampled_from(["save_reply", "finish", "extend"]), TARGETS, ATTEMPTS),
+    st.tuples(st.just("end"), TARGETS, ENDS, ATTEMPTS),
     st.tuples(st.just("clear"), KEYS, MESSAGES),
 )
 
@@ -40,11 +43,21 @@ CALLS = st.one_of(
 @dataclass
 class ModelTurn:
     number: int
-    id: int
+    handles: list[Turn]
+    """The turn as it was recorded, and as each attempt got it."""
     state: S = S.QUEUED
     attempts: int = 0
     answer: str | None = None
     is_sent: bool = True
+
+    @property
+    def id(self) -> int:
+        return self.handles[0].id
+
+    def handle(self, attempt: int) -> tuple[Turn, bool]:
+        """What an attempt has in hand, and whether that attempt is the last."""
+        handle = self.handles[min(attempt, len(self.handles) - 1)]
+        return handle, handle.attempts == self.attempts
 
 
 @dataclass
@@ -113,7 +126,7 @@ class SideBySide:
         recorded = await self.store.record(ask(number, key=self.key(number)))
         conversation = self.model.setdefault(self.key(number), ModelConversation())
         assert recorded.is_new == (number not in conversation.turns)
-        turn = conversation.turns.setdefault(number, ModelTurn(number, recorded.turn.id))
+        turn = conversation.turns.setdefault(number, ModelTurn(number, [recorded.turn]))
         assert (recorded.turn.id, recorded.turn.state) == (turn.id, turn.state)
         self.ids[self.key(number)] = recorded.turn.conversation_id
 
@@ -136,36 +149,50 @@ class SideBySide:
             expected = self.model[key].start_next()
             started = await self.store.start_next(self.ids[key])
             assert (started and started.id) == (expected and expected.id)
+            if expected and started:
+                expected.handles.append(started)
 
-    async def restart(self, of: ThreadKey | int) -> None:
+    async def take_over(self, key: ThreadKey) -> None:
+        if key in self.model:
+            found = self.find(key)
+            taken = await self.store.take_over(self.ids[key])
+            assert (taken is not None) == (found is not None)
+            if found and taken:
+                found[1].attempts += 1
+                found[1].handles.append(taken)
+                assert (taken.id, taken.attempts) == (found[1].id, found[1].attempts)
+
+    async def extend(self, of: ThreadKey | int, attempt: int = -1) -> None:
         if found := self.find(of):
             _, turn = found
-            turn.attempts += turn.state in UNDER_WAY
-            restarted = await self.store.restart(turn.id)
-            assert (restarted is not None) == (turn.state in UNDER_WAY)
+            handle, is_last = turn.handle(attempt)
+            assert await self.store.extend(handle) == (is_last and turn.state in UNDER_WAY)
 
-    async def save_reply(self, of: ThreadKey | int) -> None:
+    async def save_reply(self, of: ThreadKey | int, attempt: int = -1) -> None:
         if found := self.find(of):
             conversation, turn = found
             text = f"answer {turn.number}"
-            moves = turn.state is S.RUNNING
+            handle, is_last = turn.handle(attempt)
+            moves = is_last and turn.state is S.RUNNING
             if moves:
                 turn.state, turn.answer = S.DELIVERING, text
                 conversation.said.append((turn, text))
-            assert await self.store.save_reply(turn.id, text, "model", Usage()) == moves
+            assert await self.store.save_reply(handle, text, "model", Usage()) == moves
 
-    async def finish(self, of: ThreadKey | int) -> None:
+    async def finish(self, of: ThreadKey | int, attempt: int = -1) -> None:
         if found := self.find(of):
             _, turn = found
-            moves = turn.state is S.DELIVERING
+            handle, is_last = turn.handle(attempt)
+            moves = is_last and turn.state is S.DELIVERING
             if moves:
                 turn.state = S.DONE
-            assert await self.store.finish(turn.id) == moves
+            assert await self.store.finish(handle) == moves
 
-    async def end(self, of: ThreadKey | int, state: S) -> None:
+    async def end(self, of: ThreadKey | int, state: S, attempt: int) -> None:
         if found := self.find(of):
             conversation, turn = found
-            moves = not turn.state.is_final
+            handle, is_last = turn.handle(attempt)
+            moves = is_last and not turn.state.is_final
             if state is S.REJECTED:
                 moves = moves and turn.state is not S.DELIVERING
             if moves:
@@ -175,7 +202,7 @@ class SideBySide:
                 S.CANCELLED: self.store.cancel,
                 S.REJECTED: self.store.reject,
             }
-            assert await ends[state](turn.id, "because") == moves
+            assert await ends[state](handle, "because") == moves
 
     async def clear(self, key: ThreadKey, before: int) -> None:
         expected = self.model[key].clear(before) if key in self.model else []

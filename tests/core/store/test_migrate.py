@@ -90,6 +90,33 @@ async def test_later_migration_keeps_what_is_there(
         assert not (await store.record(ask(1))).is_new
 
 
+async def test_what_the_first_version_left_under_way_is_taken_up(
+    url: str, migrations: list[Migration], run_sql: RunSql
+) -> None:
+    await migrate_with(url, migrations[:1])
+    time = "1767268800000000" if url.startswith("sqlite") else "'2026-01-01 12:00:00+00'"
+    run_sql(
+        "INSERT INTO conversations (platform, workspace, channel, thread, created_at, updated_at) "  # noqa: S608
+        f"VALUES ('slack', 'T1', 'C1', '', {time}, {time})"
+    )
+    for number, state, attempts in ((1, "running", 1), (2, "queued", 0)):
+        run_sql(
+            "INSERT INTO turns (conversation_id, platform, workspace, channel, message_id, "  # noqa: S608
+            "author_id, author_name, state, attempts, sent_at, received_at) VALUES (1, 'slack', "
+            f"'T1', 'C1', 'm{number}', 'U1', 'Ann', '{state}', {attempts}, {time}, {time})"
+        )
+    async with open_url(url) as store:
+        assert await store.load_waiting("slack") == [1]
+        taken = await store.take_over(1)
+        assert taken is not None
+        assert (taken.message_id, taken.attempts) == ("m1", 2)
+        assert await store.extend(taken)
+        assert await store.fail(taken, "no answer")
+        started = await store.start_next(1)
+        assert started is not None
+        assert started.message_id == "m2"
+
+
 async def test_broken_migration_leaves_nothing_of_itself(
     url: str, migrations: list[Migration], run_sql: RunSql
 ) -> None:
@@ -121,7 +148,8 @@ async def test_open_refuses_a_newer_database(url: str, run_sql: RunSql) -> None:
     async with open_url(url):
         pass
     run_sql(
-        "INSERT INTO skein_migrations SELECT 9999, 'future', '99.1', applied_at FROM skein_migrations"
+        "INSERT INTO skein_migrations "
+        "SELECT 9999, 'future', '99.1', applied_at FROM skein_migrations WHERE number = 1"
     )
     with pytest.raises(NewerDatabaseError, match=r"99\.1"):
         async with open_url(url):

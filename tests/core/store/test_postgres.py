@@ -14,10 +14,12 @@ import pytest
 
 from core.conversation import ReplyMessage, ThreadKey, TurnState, Usage
 from core.errors import SettingsError, StoreBusyError, StoreError
+from core.shared_limits import SharedLimiter
 from core.store import postgres as backend
 from core.store import runner
 from core.store.address import parse_postgres_url
 from core.store.base import Store
+from core.store.database import RUNNER_LOCK
 from core.store.postgres import open_postgres
 from core.store.runner import lock_postgres
 from tests.core.store.values import (
@@ -36,7 +38,7 @@ from tests.postgres import PostgresServer
 
 TIMEOUT = 20
 
-TAKE_LOCK = f"SELECT pg_advisory_lock({runner.RUNNER_LOCK}, hashtext(current_schema()))"
+TAKE_LOCK = f"SELECT pg_advisory_lock({RUNNER_LOCK}, hashtext(current_schema()))"
 END_THE_RUNNER = """
     SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
 """
@@ -97,10 +99,10 @@ async def test_two_processes_start_each_turn_once_and_in_order(postgres_url: str
             [turn] = [turn for turn in started if turn]
             order.append(turn.id)
             moved = await asyncio.gather(
-                *(store.save_reply(turn.id, "a", "model", Usage()) for store in (one, two))
+                *(store.save_reply(turn, "a", "model", Usage()) for store in (one, two))
             )
             assert sorted(moved) == [False, True]
-            finished = await asyncio.gather(*(store.finish(turn.id) for store in (one, two)))
+            finished = await asyncio.gather(*(store.finish(turn) for store in (one, two)))
             assert sorted(finished) == [False, True]
         assert order == [turn.id for turn in turns]
         assert {(await get_turn(one, turn.id)).attempts for turn in turns} == {1}
@@ -112,19 +114,23 @@ async def test_everything_at_once_leaves_a_conversation_whole(postgres_url: str)
             first = await start(one, ask(round_number * 10))
             waiting = await queue(two, ask(round_number * 10 + 1))
             await asyncio.gather(
-                one.save_reply(first.id, "answer", "model", Usage()),
+                one.save_reply(first, "answer", "model", Usage()),
                 two.clear(KEY, at(round_number * 10)),
-                two.cancel(waiting.id, "deleted"),
+                two.cancel(waiting, "deleted"),
                 one.record(ask(round_number * 10 + 2)),
                 two.record(ask(round_number * 10 + 2)),
-                one.add_reply_message(first.id, ReplyMessage(0, "r")),
+                one.add_reply_message(first, ReplyMessage(0, "r")),
                 two.start_next(first.conversation_id),
             )
             # Cleared first, or answered first and then cleared: it is never half of both.
             assert (await get_turn(one, first.id)).state is TurnState.CANCELLED
-            assert (await get_turn(one, waiting.id)).state is TurnState.CANCELLED
+            # Deleted first, or started first, and then whoever deletes it has an old one in hand.
+            assert (await get_turn(one, waiting.id)).state in (
+                TurnState.CANCELLED,
+                TurnState.RUNNING,
+            )
             for turn in await one.load_unfinished():
-                await one.cancel(turn.id, "next round")
+                await one.cancel(turn, "next round")
             assert await load_texts(one) == []
         history = await one.load_history(KEY)
         assert len({message.turn_id for message in history}) == 45
@@ -173,12 +179,12 @@ async def test_what_a_cancelled_caller_wrote_is_seen_by_the_next_call(postgres_u
     async with open_postgres(postgres_url) as store:
         turn = await start(store, ask(1))
         async with hold(postgres_url, "LOCK TABLE replies"), asyncio.timeout(TIMEOUT):
-            write = asyncio.create_task(store.add_reply_message(turn.id, ReplyMessage(0, "r0")))
+            write = asyncio.create_task(store.add_reply_message(turn, ReplyMessage(0, "r0")))
             await wait_until_blocked(postgres_url)
             write.cancel()
             await asyncio.wait([write])
             later = asyncio.create_task(
-                store.add_reply_message(turn.id, ReplyMessage(0, "r1", "notice"))
+                store.add_reply_message(turn, ReplyMessage(0, "r1", "notice"))
             )
             found = asyncio.create_task(get_turn(store, turn.id))
             await asyncio.sleep(0)
@@ -222,14 +228,19 @@ async def test_role_that_may_not_change_tables_can_use_them(
         f"""
         CREATE ROLE {role} LOGIN;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-        GRANT INSERT, UPDATE, DELETE ON conversations, turns, messages, replies TO {role};
+        GRANT INSERT, UPDATE, DELETE ON
+            conversations, turns, messages, replies, limits, admissions TO {role};
         """,
         postgres_url,
     )
     url = postgres_url.replace("postgres:@", f"{role}@")
     async with lock_postgres(url), open_postgres(url) as store:
+        await store.free_the_deads()
         await complete(store, ask(1))
         assert len(await load_texts(store)) == 2
+        async with SharedLimiter(store.database, "fake", 10) as limiter:
+            (await limiter.admit("fake", 5)).correct(3)
+            limiter.pause(timedelta(seconds=1))
 
 
 async def test_two_schemas_of_one_database_know_nothing_of_each_other(
@@ -263,18 +274,20 @@ async def test_store_goes_on_when_a_newer_program_changes_the_schema(
             postgres_url,
         )
         postgres.run(f"BEGIN; {views} {change} {definitions} COMMIT;", postgres_url)
-        restarted = await store.restart(turn.id)
+        restarted = await store.take_over(turn.conversation_id)
         assert restarted is not None
         assert await store.find_turn(turn.id) == restarted
         assert len(await load_texts(store)) == 1
 
 
 async def test_error_says_no_more_than_one_line_and_nothing_of_what_was_said(
-    postgres_url: str,
+    postgres_url: str, postgres: PostgresServer
 ) -> None:
     async with open_postgres(postgres_url) as store:
+        turn = await start(store, ask(1))
+        postgres.run("ALTER TABLE replies ADD CHECK (message_id <> 'secret')", postgres_url)
         with pytest.raises(StoreError) as caught:
-            await store.add_reply_message(7, ReplyMessage(0, "secret"))
+            await store.add_reply_message(turn, ReplyMessage(0, "secret"))
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -289,12 +302,12 @@ async def test_store_goes_on_when_the_server_is_back(
             with pytest.raises(StoreError):
                 await store.find_turn(turn.id)
             with pytest.raises(StoreError):
-                await store.finish(turn.id)
+                await store.finish(turn)
             with pytest.raises(StoreError):
                 await store.record(ask(2))
         finally:
             await asyncio.to_thread(postgres.start)
-        assert await store.finish(turn.id)
+        assert await store.finish(turn)
         assert (await store.record(ask(2))).is_new
 
 
@@ -356,10 +369,22 @@ async def test_runner_takes_its_lock_again_when_the_server_is_back(
             while "held again" not in caplog.text:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         with pytest.raises(StoreBusyError):
-            async with lock_postgres(postgres_url):
+            async with lock_postgres(postgres_url, is_alone=True):
                 pass
-    async with lock_postgres(postgres_url):
+    async with lock_postgres(postgres_url, is_alone=True):
         pass
+
+
+async def test_a_lone_runner_waits_for_no_lease_of_a_dead_one(postgres_url: str) -> None:
+    async with open_postgres(postgres_url) as dead:
+        turn = await start(dead, ask(1))
+    async with open_postgres(postgres_url) as store:
+        async with lock_postgres(postgres_url), lock_postgres(postgres_url):
+            await store.free_the_deads()
+            assert await store.take_over(turn.conversation_id) is None
+        async with lock_postgres(postgres_url):
+            await store.free_the_deads()
+            assert await store.take_over(turn.conversation_id) is not None
 
 
 async def test_runner_that_lost_its_lock_to_another_is_stopped(

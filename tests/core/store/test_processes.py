@@ -96,17 +96,32 @@ async def test_turn_is_started_once_by_many_processes(url: str) -> None:
     ]
 
 
-async def test_second_runner_is_refused_until_the_first_is_gone(url: str) -> None:
+async def test_second_runner_on_a_file_is_refused_until_the_first_is_gone(sqlite_url: str) -> None:
+    await assert_refused_beside_a_runner("lock", sqlite_url)
+
+
+async def test_what_wants_a_database_alone_is_refused_until_the_runner_is_gone(url: str) -> None:
+    await assert_refused_beside_a_runner("lock_alone", url)
+
+
+async def assert_refused_beside_a_runner(action: str, url: str) -> None:
     async with spawn("lock", url) as first:
         await first.go()
         assert await first.hear() == "locked"
-        async with spawn("lock", url) as second:
+        async with spawn(action, url) as second:
             await second.go()
             assert await second.hear() == "busy"
         await first.kill()
-    async with spawn("lock", url) as third:
+    async with spawn(action, url) as third:
         await third.go()
         assert await third.hear() == "locked"
+
+
+async def test_runners_share_a_postgres_database(postgres_url: str) -> None:
+    async with spawn("lock", postgres_url) as first, spawn("lock", postgres_url) as second:
+        for runner in (first, second):
+            await runner.go()
+            assert await runner.hear() == "locked"
 
 
 async def test_others_use_the_store_beside_the_runner(url: str) -> None:

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from core.conversation import ReplyMessage
+from core.conversation import ReplyMessage, TurnState
 from core.store.database import Transaction
 from tests.core.store.values import (
     KEY,
+    answer,
     ask,
     at,
     complete,
@@ -24,43 +25,42 @@ async def test_failed_transaction_leaves_nothing_and_the_next_one_works(url: str
         turn = await start(store, ask(1))
 
         async def break_off(transaction: Transaction) -> None:
-            await transaction.find("cancel", turn_id=turn.id, reason="half", now=at(0))
+            await transaction.find("cancel", turn_id=turn.id, attempt=1, reason="half", now=at(0))
             raise ValueError("in the middle")
 
         with pytest.raises(ValueError, match="in the middle"):
             await store.database.write(break_off)
         assert await get_turn(store, turn.id) == turn
-        assert await store.cancel(turn.id, "whole")
+        assert await store.cancel(turn, "whole")
 
 
 async def test_cancelled_transaction_goes_on_before_the_next_one(url: str) -> None:
     async with open_url(url) as store:
-        turn = await start(store, ask(1))
+        turn = await answer(store, ask(1))
         is_inside, may_go_on = asyncio.Event(), asyncio.Event()
 
         async def wait_inside(transaction: Transaction) -> None:
-            await transaction.find("restart", turn_id=turn.id)
+            await transaction.find("extend", turn_id=turn.id, attempt=1, lease_until=at(100))
             is_inside.set()
             await may_go_on.wait()
-            await transaction.find("restart", turn_id=turn.id)
+            await transaction.find("finish", turn_id=turn.id, attempt=1, now=at(2))
 
         async with asyncio.timeout(10):
             first = asyncio.create_task(store.database.write(wait_inside))
             await is_inside.wait()
-            second = asyncio.create_task(store.restart(turn.id))
+            second = asyncio.create_task(store.fail(turn, "too late"))
             first.cancel()
             await asyncio.wait([first])
             assert first.cancelled()
             may_go_on.set()
-            restarted = await second
-        assert restarted is not None
-        assert restarted.attempts == 4
+            assert not await second
+        assert (await get_turn(store, turn.id)).state is TurnState.DONE
 
 
 async def test_close_waits_for_the_writes_under_way(url: str) -> None:
     async with open_url(url) as store:
         turn = await start(store, ask(1))
-        write = asyncio.create_task(store.add_reply_message(turn.id, ReplyMessage(0, "r0")))
+        write = asyncio.create_task(store.add_reply_message(turn, ReplyMessage(0, "r0")))
         await asyncio.sleep(0)
         write.cancel()
     async with open_url(url) as store:

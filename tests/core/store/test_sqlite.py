@@ -22,7 +22,8 @@ QUERIES = database.load_queries("sqlite3", "sqlite")
 
 OF_EVERY_TURN = [
     "touch_conversation", "touch_conversation_by_id", "find_conversation", "load_conversation",
-    "insert_turn", "load_turn", "load_turn_of_message", "load_unfinished", "start_next", "restart",
+    "insert_turn", "load_turn", "load_turn_of_message", "load_unfinished", "start_next", "take_over",
+    "extend", "load_waiting",
     "deliver", "finish", "fail", "cancel", "reject", "cancel_until", "raise_watermark",
     "add_question", "place_question", "add_answer", "mark_unsent", "mark_unanswered", "put_reply",
 ]  # fmt: skip
@@ -124,9 +125,9 @@ async def test_database_itself_refuses_two_turns_at_once(sqlite_url: str) -> Non
 async def test_usage_is_kept_with_the_turn(sqlite_url: str, calendar: Calendar) -> None:
     async with open_sqlite(sqlite_url, now=calendar.now) as store:
         turn = await start(store, ask(1))
-        await store.save_reply(turn.id, "answer", "demo/echo", Usage(3, 5, 1))
+        await store.save_reply(turn, "answer", "demo/echo", Usage(3, 5, 1))
         calendar.advance(seconds=2)
-        await store.finish(turn.id)
+        await store.finish(turn)
     with closing(sqlite3.connect(parse_sqlite_url(sqlite_url))) as connection:
         columns = "model, input_tokens, output_tokens, cached_tokens, finished_at - started_at"
         kept = connection.execute(f"SELECT {columns} FROM turns").fetchone()  # noqa: S608

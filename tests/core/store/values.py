@@ -83,13 +83,13 @@ async def start(store: Store, incoming: Incoming) -> Turn:
 
 async def answer(store: Store, incoming: Incoming, text: str = "answer") -> Turn:
     turn = await start(store, incoming)
-    assert await store.save_reply(turn.id, text, "demo/echo", Usage(3, 5, 1))
+    assert await store.save_reply(turn, text, "demo/echo", Usage(3, 5, 1))
     return turn
 
 
 async def complete(store: Store, incoming: Incoming, text: str = "answer") -> Turn:
     turn = await answer(store, incoming, text)
-    assert await store.finish(turn.id)
+    assert await store.finish(turn)
     return turn
 
 

@@ -45,7 +45,16 @@ async def lock(url: str) -> None:
         say("busy")
 
 
-ACTIONS = {"record": record, "start": start, "lock": lock}
+async def lock_alone(url: str) -> None:
+    try:
+        async with find_backend(url).lock_alone(url):
+            say("locked")
+            await asyncio.to_thread(sys.stdin.read)
+    except StoreBusyError:
+        say("busy")
+
+
+ACTIONS = {"record": record, "start": start, "lock": lock, "lock_alone": lock_alone}
 
 if __name__ == "__main__":
     action, url = sys.argv[1:]

@@ -1,0 +1,30 @@
+-- Requests and tokens per minute, shared by all processes. Who holds the row of `limits` decides.
+
+-- name: lock_limit(name)^
+-- Make the row of a limit if there is none, and keep others off it until this transaction ends.
+INSERT INTO limits (name) VALUES (:name)
+ON CONFLICT (name) DO UPDATE SET name = excluded.name
+RETURNING paused_until;
+
+-- name: forget_admissions(name, since)
+-- Drop what no longer counts.
+DELETE FROM admissions WHERE name = :name AND admitted_at <= :since RETURNING id;
+
+-- name: load_admissions(name)
+-- The requests that count, oldest first.
+SELECT admitted_at, tokens FROM admissions WHERE name = :name ORDER BY admitted_at, id;
+
+-- name: add_admission(name, tokens, now)^
+-- Count a request.
+INSERT INTO admissions (name, tokens, admitted_at) VALUES (:name, :tokens, :now) RETURNING id;
+
+-- name: correct_admission(admission_id, tokens)^
+-- Replace an estimate by the truth.
+UPDATE admissions SET tokens = :tokens WHERE id = :admission_id RETURNING id;
+
+-- name: pause_limit(name, until)^
+-- Admit nothing before a time. A pause is never shortened.
+INSERT INTO limits (name, paused_until) VALUES (:name, :until)
+ON CONFLICT (name) DO UPDATE
+SET paused_until = GREATEST(limits.paused_until, excluded.paused_until)
+RETURNING paused_until;

@@ -1,0 +1,113 @@
+"""Processes on one database keep a provider's limits together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from core import limits, shared_limits
+from core.errors import RateLimitedError
+from core.shared_limits import SharedLimiter
+from core.store.postgres import open_postgres
+from tests.postgres import PostgresServer
+
+WINDOW_SECONDS = 0.6
+
+
+@pytest.fixture
+def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (limits, shared_limits):
+        monkeypatch.setattr(module, "MINUTE_SECONDS", WINDOW_SECONDS)
+
+
+@asynccontextmanager
+async def open_limiters(
+    url: str, requests: int, tokens: int | None = None, max_wait: float = 20
+) -> AsyncIterator[list[SharedLimiter]]:
+    async with AsyncExitStack() as stack:
+        found: list[SharedLimiter] = []
+        for _ in range(2):
+            store = await stack.enter_async_context(open_postgres(url))
+            limiter = SharedLimiter(
+                store.database, "fake", requests, tokens, max_wait=timedelta(seconds=max_wait)
+            )
+            found.append(await stack.enter_async_context(limiter))
+        yield found
+
+
+@pytest.mark.usefixtures("short_minute")
+async def test_no_window_has_more_than_the_limit_whichever_process_asks(
+    postgres_url: str, postgres: PostgresServer
+):
+    async with open_postgres(postgres_url):
+        pass
+    # What is forgotten is kept for the test to look at.
+    keep = """
+        CREATE TABLE kept (admitted_at TIMESTAMPTZ, tokens BIGINT);
+        CREATE FUNCTION keep() RETURNS TRIGGER AS
+            'BEGIN INSERT INTO kept VALUES (new.admitted_at, new.tokens); RETURN new; END'
+        LANGUAGE plpgsql;
+        CREATE TRIGGER keep AFTER INSERT ON admissions FOR EACH ROW EXECUTE FUNCTION keep();
+    """
+    await asyncio.to_thread(postgres.run, keep, postgres_url)
+    async with open_limiters(postgres_url, requests=5, tokens=40) as both:
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(both[n % 2].admit("fake", 5 + n % 7) for n in range(24)))
+    rows = await asyncio.to_thread(
+        postgres.run, "SELECT extract(epoch FROM admitted_at), tokens FROM kept", postgres_url
+    )
+    made = sorted((float(at), int(tokens)) for at, tokens in (r.split("|") for r in rows.split()))
+    assert len(made) == 24
+    for end, _ in made:
+        within = [tokens for at, tokens in made if end - WINDOW_SECONDS + 0.001 < at <= end]
+        assert len(within) <= 5
+        assert sum(within) <= 40
+
+
+async def test_within_a_process_who_asks_first_is_first(postgres_url: str):
+    order: list[int] = []
+    async with open_limiters(postgres_url, requests=100) as (limiter, _):
+
+        async def ask(number: int) -> None:
+            await limiter.admit("fake", 1)
+            order.append(number)
+
+        await asyncio.gather(*(ask(number) for number in range(10)))
+    assert order == list(range(10))
+
+
+async def test_a_pause_holds_in_every_process(postgres_url: str):
+    async with open_limiters(postgres_url, requests=100, max_wait=5) as (one, other):
+        await one.admit("fake", 1)
+        one.pause(timedelta(seconds=30))
+        await one.settle()
+        for limiter in (one, other):
+            with pytest.raises(RateLimitedError, match="asked for a pause") as caught:
+                await limiter.admit("fake", 1)
+            assert caught.value.retry_after
+            assert timedelta(seconds=20) < caught.value.retry_after <= timedelta(seconds=30)
+        one.pause(timedelta(seconds=1))
+        await one.settle()
+        with pytest.raises(RateLimitedError):
+            await other.admit("fake", 1)
+
+
+async def test_who_waits_too_long_is_refused(postgres_url: str):
+    async with open_limiters(postgres_url, requests=1, max_wait=0.3) as (one, other):
+        await one.admit("fake", 1)
+        with pytest.raises(RateLimitedError, match="own limit"):
+            await other.admit("fake", 1)
+
+
+async def test_a_correction_makes_room_in_the_other_process(postgres_url: str):
+    async with open_limiters(postgres_url, requests=100, tokens=100) as (one, other):
+        first = await one.admit("fake", 100)
+        waiting = asyncio.create_task(other.admit("fake", 50))
+        await one.settle()
+        first.correct(10)
+        async with asyncio.timeout(10):
+            await waiting
