@@ -1,4 +1,5 @@
--- Conversations: the thread that they belong to, what people chose for them, and the watermark.
+-- Conversations: the thread that they belong to, what people chose for them, what was said, and the
+-- watermark.
 
 -- name: touch_conversation(platform, workspace, channel, thread, now)^
 -- Make the conversation of a key, or note that it was used just now.
@@ -60,6 +61,57 @@ WHERE platform = :platform
     )
 ORDER BY updated_at DESC, id DESC
 LIMIT :max_conversations;
+
+-- name: load_conversation(platform, workspace, channel, thread)
+-- A conversation and what the question that runs now sends, a row for each message, in one read
+-- so that nothing can change in between. One row without a role where there is nothing to send.
+SELECT
+    conversations.model AS chosen_model,
+    conversations.system_prompt,
+    messages.role,
+    messages.author_id,
+    messages.author_name,
+    messages.text,
+    messages.model,
+    messages.sent_at
+FROM conversations
+LEFT JOIN messages
+    ON messages.conversation_id = conversations.id
+    AND messages.position > conversations.cleared_position
+    AND NOT messages.is_failed
+WHERE conversations.platform = :platform
+    AND conversations.workspace = :workspace
+    AND conversations.channel = :channel
+    AND conversations.thread = :thread
+ORDER BY messages.position;
+
+-- name: load_history(platform, workspace, channel, thread, max_messages)
+-- The newest messages of a conversation, newest first; questions that wait count as the newest.
+SELECT
+    messages.turn_id,
+    messages.role,
+    messages.author_id,
+    messages.author_name,
+    messages.text,
+    messages.model,
+    messages.sent_at,
+    NOT messages.is_failed
+        AND (messages.position IS NULL OR messages.position > conversations.cleared_position)
+        AS is_sent
+FROM conversations
+INNER JOIN messages ON messages.conversation_id = conversations.id
+WHERE conversations.platform = :platform
+    AND conversations.workspace = :workspace
+    AND conversations.channel = :channel
+    AND conversations.thread = :thread
+ORDER BY messages.position DESC NULLS FIRST, messages.sent_at DESC, messages.id DESC
+LIMIT :max_messages;
+
+-- name: cancel_until(conversation_id, before, reason, now)
+-- queued, running, delivering -> cancelled, for all that was asked until a time.
+UPDATE turns SET state = 'cancelled', error = :reason, finished_at = :now
+WHERE conversation_id = :conversation_id AND finished_at IS NULL AND sent_at <= :before
+RETURNING id, sent_at;
 
 -- name: raise_watermark(conversation_id, before)^
 -- Never again send what was said until a time, with the answers to it.

@@ -1,6 +1,7 @@
 -- The journal of turns. A move is one statement that names the states it starts from, so that it
 -- cannot be applied twice, and the attempt that it belongs to, so that who was taken over cannot
 -- apply it at all; the row that it returns says that it happened.
+-- Positions of messages count up within a conversation, in the order in which its turns run.
 
 -- name: insert_turn(conversation_id, platform, workspace, channel, message_id, author_id, author_name, state, sent_at, received_at, finished_at)^
 -- Journal a message. Returns nothing for a message that is in the journal already.
@@ -13,6 +14,16 @@ VALUES (
     :state, :sent_at, :received_at, :finished_at
 )
 ON CONFLICT (platform, workspace, channel, message_id) DO NOTHING
+RETURNING id;
+
+-- name: add_question(turn_id, text)^
+-- Keep the text of a turn's question. It has no position until its turn starts.
+INSERT INTO messages (
+    conversation_id, turn_id, role, author_id, author_name, message_id, text, sent_at
+)
+SELECT conversation_id, id, 'user', author_id, author_name, message_id, :text, sent_at
+FROM turns
+WHERE id = :turn_id
 RETURNING id;
 
 -- name: load_turn(turn_id)
@@ -56,46 +67,15 @@ AND NOT EXISTS (
 )
 RETURNING id;
 
--- name: take_over(conversation_id, holder, expired_at, lease_until)^
--- Count another attempt at the turn under way, if it is this holder's or its lease ran out.
-UPDATE turns
-SET attempts = attempts + 1, holder = :holder, lease_until = :lease_until
-WHERE conversation_id = :conversation_id
-    AND state IN ('running', 'delivering')
-    AND (holder = :holder OR lease_until IS NULL OR lease_until <= :expired_at)
+-- name: place_question(turn_id)^
+-- Put a question at the end of its conversation, as its turn starts.
+UPDATE messages
+SET position = (
+    SELECT COALESCE(MAX(others.position), 0) + 1 FROM messages AS others
+    WHERE others.conversation_id = messages.conversation_id
+)
+WHERE turn_id = :turn_id AND position IS NULL
 RETURNING id;
-
--- name: extend(turn_id, attempt, lease_until)^
--- Go on holding a turn that is under way.
-UPDATE turns SET lease_until = :lease_until
-WHERE id = :turn_id AND attempts = :attempt AND state IN ('running', 'delivering')
-RETURNING id;
-
--- name: find_under_way(turn_id, attempt)^
--- Whether a turn is under way in this attempt.
-SELECT id FROM turns
-WHERE id = :turn_id AND attempts = :attempt AND state IN ('running', 'delivering');
-
--- name: hand_back(holder, now)
--- End all leases of a holder now.
-UPDATE turns SET lease_until = :now
-WHERE holder = :holder AND state IN ('running', 'delivering')
-RETURNING id;
-
--- name: load_waiting(platform, expired_at)
--- The conversations in which somebody should go on: with an unfinished turn, and none in good hands.
-SELECT waiting.conversation_id
-FROM turns AS waiting
-WHERE waiting.finished_at IS NULL
-    AND waiting.platform = :platform
-    AND NOT EXISTS (
-        SELECT 1 FROM turns AS busy
-        WHERE busy.conversation_id = waiting.conversation_id
-            AND busy.state IN ('running', 'delivering')
-            AND busy.lease_until > :expired_at
-    )
-GROUP BY waiting.conversation_id
-ORDER BY MIN(waiting.sent_at);
 
 -- name: deliver(turn_id, attempt, model, input_tokens, output_tokens, cached_tokens)^
 -- running -> delivering: the model answered.
@@ -108,6 +88,16 @@ SET
     cached_tokens = :cached_tokens
 WHERE id = :turn_id AND attempts = :attempt AND state = 'running'
 RETURNING conversation_id;
+
+-- name: add_answer(conversation_id, turn_id, text, model, tokens, now)^
+-- Put a model's message at the end of its conversation.
+INSERT INTO messages (conversation_id, turn_id, position, role, text, model, tokens, sent_at)
+SELECT
+    :conversation_id, :turn_id, COALESCE(MAX(others.position), 0) + 1, 'assistant',
+    :text, :model, :tokens, :now
+FROM messages AS others
+WHERE others.conversation_id = :conversation_id
+RETURNING id;
 
 -- name: finish(turn_id, attempt, now)^
 -- delivering -> done: the platform has the whole reply.
@@ -133,8 +123,30 @@ UPDATE turns SET state = 'rejected', error = :reason, finished_at = :now
 WHERE id = :turn_id AND attempts = :attempt AND state IN ('queued', 'running')
 RETURNING id;
 
--- name: cancel_until(conversation_id, before, reason, now)
--- queued, running, delivering -> cancelled, for all that was asked until a time.
-UPDATE turns SET state = 'cancelled', error = :reason, finished_at = :now
-WHERE conversation_id = :conversation_id AND finished_at IS NULL AND sent_at <= :before
-RETURNING id, sent_at;
+-- name: mark_unsent(turn_id)
+-- Never send a turn's messages again. A question that still waits takes the place where it ended.
+UPDATE messages
+SET
+    is_failed = TRUE,
+    position = COALESCE(position, (
+        SELECT COALESCE(MAX(others.position), 0) + 1 FROM messages AS others
+        WHERE others.conversation_id = messages.conversation_id
+    ))
+WHERE turn_id = :turn_id
+RETURNING id;
+
+-- name: mark_unanswered(turn_id)
+-- As mark_unsent, but only where there is no answer: an answered question stays.
+UPDATE messages
+SET
+    is_failed = TRUE,
+    position = COALESCE(position, (
+        SELECT COALESCE(MAX(others.position), 0) + 1 FROM messages AS others
+        WHERE others.conversation_id = messages.conversation_id
+    ))
+WHERE turn_id = :turn_id
+    AND NOT EXISTS (
+        SELECT 1 FROM messages AS answers
+        WHERE answers.turn_id = :turn_id AND answers.role = 'assistant'
+    )
+RETURNING id;
