@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bots.link import Link
 from core.conversation import Turn
 from core.sink import RecordReply, ReplySink
 
@@ -15,6 +16,9 @@ class Frontend(Protocol):
 
     name: str
     """The platform's name, as in ThreadKey.platform."""
+
+    link: Link
+    """Whether events come; the frontend tells it."""
 
     async def connect(self) -> str:
         """Log in and say as whom, in words for the log. Nothing is received yet.

@@ -96,6 +96,10 @@ class Settings(BaseSettings):
     discord_api_url: HttpUrl = "https://discord.com/api/v10"
     discord_channels: Names = ()
 
+    http_port: int | None = Field(default=None, ge=0, le=65535)
+    http_host: str = "127.0.0.1"
+    readiness_grace_seconds: float = Field(default=30, ge=0)
+
     retention_days: int = Field(default=90, ge=0)
     shutdown_seconds: float = Field(default=20, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -103,6 +103,7 @@ class BotClient(discord.Client):
                 # Where the first connection never stood, discord.py fails looking for what to resume.
                 level = logging.ERROR if self.ws else logging.DEBUG
                 log.log(level, "Discord: the connection failed; trying again", exc_info=True)
+                self.dispatch("disconnect")  # discord.py tells only of the failures that it expects
                 if time.monotonic() - began > LONGEST_BACK_OFF_SECONDS:
                     back_off = iterate_back_off()
                 await self._pause(next(back_off))

@@ -26,8 +26,10 @@ from bots.discord.events import (
     parse_open_channels,
     parse_place,
 )
+from bots.discord.follow import follow_session
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
+from bots.link import Link
 from core.beside import beside
 from core.conversation import Incoming, ReplyMessage, Turn
 from core.errors import DeliveryError, SettingsError, StoreError, render_for_people
@@ -64,6 +66,7 @@ class DiscordFrontend:
         self._threads = threads
         self._commands = commands
         self._now = now
+        self.link = Link()
         self._open_channels = parse_open_channels(settings.discord_channels)
         self._connected: BotClient | None = None
         self._is_receiving = False
@@ -84,17 +87,21 @@ class DiscordFrontend:
         client = self._client
         client.event(self.on_message)
         client.event(self.on_ready)
+        follow_session(client, self.link)
         tree = build_tree(client, self._commands, self.on_command)
 
         async def receive() -> None:
             self._is_receiving = True
+            self.link.lose()
             try:
                 async with beside(sync_commands(tree)):
                     await client.hold_gateway()
             finally:
                 self._is_receiving = False
+                self.link.stand_by()
 
         # The other processes stand by; each can deliver any reply, for that takes no gateway.
+        self.link.stand_by()
         receiving = asyncio.create_task(
             self._turns.run_alone(f"discord/{self._bot.id}/shard/0", receive)
         )

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bots.delivery import Pace, PagedReply
+from bots.link import Link
 from bots.slack.blocks import Answer
 from bots.slack.bolt import make_app, make_client
 from bots.slack.desk import SHORTCUTS, Desk
@@ -88,7 +89,8 @@ class SlackFrontend:
         self._identity: Identity | None = None
         self._bolt = make_app(self._client, lambda: self._me)
         self._register_listeners()
-        self._receiver = Receiver(self._bolt, self._client, app_token)
+        self.link = Link()
+        self._receiver = Receiver(self._bolt, self._client, app_token, self.link)
 
     async def connect(self) -> str:
         """Check both tokens. Raises TokenRefusedError; anything else is tried again."""

@@ -23,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.delivery import SlowDownError, TransientError
+from bots.link import Link
 from bots.slack.api import RefusedCallError, back_off
 from bots.slack.login import APP_TOKEN, ask_until_answered, check_token
 from bots.slack.tasks import Tasks
@@ -49,8 +50,9 @@ class BrokenError(TransientError):
 class Receiver:
     """Hands what Slack sends to Bolt, and acknowledges what Bolt answered with 200, nothing else."""
 
-    def __init__(self, app: AsyncApp, client: AsyncWebClient, app_token: str) -> None:
+    def __init__(self, app: AsyncApp, client: AsyncWebClient, app_token: str, link: Link) -> None:
         self._app = app
+        self._link = link
         self._client = client
         self._app_token = app_token
         self._first_address: tuple[str, float] = ("", 0.0)
@@ -127,6 +129,7 @@ class Receiver:
                     return
             raise BrokenError(f"the connection was closed, code {socket.close_code}")
         finally:
+            self._link.lose()
             await self._retire(socket)
 
     async def _connect(self, address: str) -> aiohttp.ClientWebSocketResponse:
@@ -154,6 +157,7 @@ class Receiver:
             return False
         if kind == "hello":
             log.info("Slack: connected")
+            self._link.connect()
         elif kind == "disconnect":
             log.info("Slack asks for a new connection: %s", message.get("reason"))
             return True

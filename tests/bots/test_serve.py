@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bots.link import Link
 from bots.serve import serve
 from core.conversation import Turn
 from core.errors import TokenRefusedError
@@ -25,6 +26,7 @@ class RecordingFrontend:
 
     def __init__(self, name: str = "test", refusal: Exception | None = None) -> None:
         self.name = name
+        self.link = Link()
         self.done: list[str] = []
         self.was_done = defaultdict[str, asyncio.Event](asyncio.Event)
         self.sinks = RecordingSinks()

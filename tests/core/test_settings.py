@@ -55,6 +55,10 @@ def test_given_settings_alone_count_without_the_environment(monkeypatch: pytest.
         ("ANTHROPIC_BASE_URL", "http://", "a host"),
         ("MAX_REQUESTS_PER_MINUTE", "0", "at least 1"),
         ("SHUTDOWN_SECONDS", "soon", "a number"),
+        ("HTTP_PORT", "http", "a whole number"),
+        ("HTTP_PORT", "65536", "at most 65535"),
+        ("HTTP_PORT", "-1", "at least 0"),
+        ("READINESS_GRACE_SECONDS", "-1", "at least 0"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_variable_and_mend(
