@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +19,7 @@ class Link:
         self._state: LinkState = "connecting"
         self._was_connected = False
         self._down_at = 0.0
+        self._changed = asyncio.Event()
 
     @property
     def state(self) -> LinkState:
@@ -33,15 +35,27 @@ class Link:
 
     def connect(self) -> None:
         """Tell that it is there."""
-        self._state, self._was_connected = "connected", True
+        self._was_connected = True
+        self._turn("connected")
 
     def stand_by(self) -> None:
         """Tell that another process holds it, and this one is ready to."""
-        self._state = "standing by"
+        self._turn("standing by")
 
     def lose(self) -> None:
         """Tell that it is not there, or not yet. Once more changes nothing."""
         if not self._was_connected:
-            self._state = "connecting"
+            self._turn("connecting")
         elif self._state != "down":
-            self._state, self._down_at = "down", self._clock()
+            self._down_at = self._clock()
+            self._turn("down")
+
+    async def wait_for(self, state: LinkState) -> None:
+        """Wait until it is so."""
+        while self._state != state:
+            await self._changed.wait()
+
+    def _turn(self, state: LinkState) -> None:
+        self._state = state
+        self._changed.set()
+        self._changed = asyncio.Event()

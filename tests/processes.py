@@ -39,12 +39,12 @@ class Program:
             self._changed.set()
         self._changed.set()
 
-    async def wait_for_line(self, pattern: str, timeout: float = 20) -> str:
-        """Wait for a line that matches. Fails with all output where it does not come."""
+    async def wait_for_line(self, pattern: str, timeout: float = 20, *, after: int = 0) -> str:
+        """Wait for a line that matches, from a place in the output on. Fails with all output."""
         try:
             async with asyncio.timeout(timeout):
                 while True:
-                    for line in self.output.splitlines():
+                    for line in self.output[after:].splitlines():
                         if re.search(pattern, line):
                             return line
                     if self.process.returncode is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bots.commands import Commands
 from bots.frontend import Frontend
+from bots.http.service import open_service
 from bots.serve import serve, stop_on_signals
 from core.app import App, open_app
 from core.errors import SettingsError
@@ -40,7 +41,9 @@ async def run(options: argparse.Namespace) -> int:
                 log.warning("no model is configured: the demo model answers, which only plays one")
             frontends = build_frontends(app, settings, platforms)
             grace = timedelta(seconds=settings.shutdown_seconds)
-            await serve(frontends, app.turns, stop, grace)
+            links = {frontend.name: frontend.link for frontend in frontends}
+            async with open_service(settings, app.store, links, stop):
+                await serve(frontends, app.turns, stop, grace)
     return 0
 
 

@@ -83,11 +83,13 @@ class Watch:
         store: Link,
         ping: Callable[[], Awaitable[object]],
         grace: timedelta,
+        ping_timeout: timedelta = PING_TIMEOUT,
     ) -> None:
         self._readiness = readiness
         self._store = store
         self._ping = ping
         self._pause = _choose_pause(grace)
+        self._ping_timeout = ping_timeout
         self._last: Status | None = None
 
     async def run(self) -> None:
@@ -99,7 +101,7 @@ class Watch:
 
     async def _ask_store(self) -> None:
         try:
-            async with asyncio.timeout(PING_TIMEOUT.total_seconds()):
+            async with asyncio.timeout(self._ping_timeout.total_seconds()):
                 await self._ping()
         except Exception:
             log.debug("the store does not answer", exc_info=True)

@@ -24,6 +24,10 @@ __all__ = ["HEARTBEAT", "LEASE", "ConversationInfo", "Recorded", "Store", "Store
 class Store(Journal, Replies, Conversations, Together, Protocol):
     """All that is kept. Every method raises StoreError where the store cannot serve."""
 
+    async def ping(self) -> None:
+        """Return if the store can serve now, which costs next to nothing to ask."""
+        ...
+
     async def aclose(self) -> None:
         """Close the store. It must not be used afterwards; a second call does nothing."""
         ...

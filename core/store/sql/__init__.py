@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.errors import StoreError
 from core.store.sql.conversations import SqlConversations
 from core.store.sql.journal import SqlJournal
 from core.store.sql.replies import SqlReplies
@@ -17,6 +18,12 @@ class SqlStore(SqlJournal, SqlReplies, SqlConversations, SqlTogether):
     Where a transaction moves several rows of a conversation, it first locks the conversation: such
     transactions follow one another, in whatever process they run.
     """
+
+    async def ping(self) -> None:
+        """Return if the database can be read, and says that it takes writes."""
+        answer = await self.database.find("ping")
+        if answer is None or not answer["is_writable"]:
+            raise StoreError(f"{self.database.name} takes no writes")
 
     async def aclose(self) -> None:
         """Close the database, after the writes under way."""

@@ -265,3 +265,18 @@ def test_back_off_grows_to_a_minute_and_differs() -> None:
     assert all(30 <= wait <= 60 for wait in waits[10:])
     assert len(set(waits[10:])) > 30
     assert timedelta(seconds=max(waits)) <= timedelta(minutes=1)
+
+
+async def test_the_link_follows_the_session(skein: Skein) -> None:
+    link = skein.frontend.link
+    async with asyncio.timeout(30):
+        await link.wait_for("connected")
+        await skein.server.drop_connections()
+        await link.wait_for("down")
+        await link.wait_for("connected")
+
+
+async def test_the_link_is_connecting_until_discord_is_ready(make_frontend) -> None:
+    frontend = make_frontend()
+    await frontend.connect()
+    assert frontend.link.state == "connecting"

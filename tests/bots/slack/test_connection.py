@@ -179,3 +179,19 @@ async def test_cancelled_run_leaves_nothing_behind(
 async def test_closing_without_connecting_is_no_error(slack: SimulatedSlack) -> None:
     async with open_frontend(slack) as (frontend, *_):
         await frontend.aclose()
+
+
+async def test_link_follows_the_connection(rig: Rig) -> None:
+    async with asyncio.timeout(10):
+        await rig.frontend.link.wait_for("connected")
+        rig.slack.faults.add(Fault("apps.connections.open", status=503))
+        await rig.slack.drop_connections()
+        await rig.frontend.link.wait_for("down")
+        await rig.frontend.link.wait_for("connected")
+
+
+async def test_link_is_connecting_until_slack_said_hello(
+    frontend: SlackFrontend, slack: SimulatedSlack
+) -> None:
+    await frontend.connect()
+    assert frontend.link.state == "connecting"

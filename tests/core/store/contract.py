@@ -335,6 +335,9 @@ class JournalContract:
         assert await store.save_reply(turn, "answer", "model", Usage())
         assert len((await get_turn(store, turn.id)).replies) == 10
 
+    async def test_a_store_that_serves_answers_a_ping(self, store: Store) -> None:
+        await store.ping()
+
     async def test_closing_twice_does_nothing_more(self, open_store: OpenStore) -> None:
         async with open_store() as store:
             await store.aclose()

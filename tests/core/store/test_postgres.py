@@ -39,6 +39,10 @@ from tests.postgres import PostgresServer
 TIMEOUT = 20
 
 TAKE_LOCK = f"SELECT pg_advisory_lock({RUNNER_LOCK}, hashtext(current_schema()))"
+READ_ONLY = r"""
+    SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database())
+    \gexec
+"""
 END_THE_RUNNER = """
     SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
 """
@@ -300,6 +304,8 @@ async def test_store_goes_on_when_the_server_is_back(
         await asyncio.to_thread(postgres.stop)
         try:
             with pytest.raises(StoreError):
+                await store.ping()
+            with pytest.raises(StoreError):
                 await store.find_turn(turn.id)
             with pytest.raises(StoreError):
                 await store.finish(turn)
@@ -307,8 +313,20 @@ async def test_store_goes_on_when_the_server_is_back(
                 await store.record(ask(2))
         finally:
             await asyncio.to_thread(postgres.start)
+        await store.ping()
         assert await store.finish(turn)
         assert (await store.record(ask(2))).is_new
+
+
+async def test_server_that_takes_no_writes_does_not_serve(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    async with open_postgres(postgres_url) as store:
+        await store.ping()
+    await asyncio.to_thread(postgres.run, READ_ONLY, postgres_url)
+    async with open_postgres(postgres_url) as store:
+        with pytest.raises(StoreError, match="takes no writes"):
+            await store.ping()
 
 
 async def test_store_closes_while_the_server_is_away(
