@@ -338,7 +338,8 @@ class PagedReply:
             reply = await self._outlet.post(self._parts, page.body)
             shown.reply, shown.body, shown.end = reply, page.body, page.end
         await self._record_shown(shown)
-        before = shown.reply or self._left_over[0]
+        # Its part may have been another one, where messages before it were removed.
+        before = shown.reply or replace(self._left_over[0], part=self._parts)
         if is_last_body and (self._outlet.appends or page.body != shown.body):
             after = await self._outlet.seal(before, page.body)
         elif page.body != shown.body:
@@ -357,18 +358,22 @@ class PagedReply:
             shown.recorded = shown.reply
 
     def _go_on(self, start: int, fence: str) -> None:
-        self._parts += 1
+        self._parts += self._open.reply is not None
         self._open = _Shown(start, fence, end=start)
 
     async def _remove_unusable(self, error: PageFullError) -> None:
         """Remove a message of an earlier attempt that does not take this text."""
         if not self._left_over:
             raise DeliveryError(f"a new message takes no text: {error}") from error
-        await self._outlet.remove(self._left_over[0])
-        self._left_over.popleft()
+        await self._remove_first()
 
     async def _remove_left_over(self) -> None:
         while self._left_over:
             self._check_wanted()
-            await self._outlet.remove(self._left_over[0])
-            self._left_over.popleft()
+            await self._remove_first()
+
+    async def _remove_first(self) -> None:
+        """Remove a message of an earlier attempt, and forget it: only once it is gone for sure."""
+        await self._outlet.remove(self._left_over[0])
+        await self._record(self._left_over[0], is_gone=True)
+        self._left_over.popleft()

@@ -137,12 +137,22 @@ ReplyKind = Literal["message", "stream", "notice"]
 class ReplyMessage:
     """One message on the platform that belongs to a reply.
 
-    `part` counts from 0. `stream` is a Slack stream that may still be open; `notice` is no answer.
+    `part` counts from 0. `stream` is a Slack stream that may still be open. `notice` is no answer:
+    its part is negative, so that it never stands in the place of one of the answer's.
     """
 
     part: int
     message_id: str
     kind: ReplyKind = "message"
+
+    def __post_init__(self) -> None:
+        if (self.kind == "notice") != (self.part < 0):
+            raise ValueError(f"part {self.part} cannot be of a {self.kind}")
+
+    @classmethod
+    def notice(cls, message_id: str, number: int = 0) -> ReplyMessage:
+        """Make the notice of a number, counted from 0."""
+        return cls(-1 - number, message_id, "notice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +168,10 @@ class Usage:
 class Turn:
     """One message from a person and the one visible reply to it, as the journal has it.
 
-    `sent_at` is the platform's time, `received_at` this machine's.
+    `sent_at` is the platform's time, `received_at` this machine's. `attempts` says which attempt at it
+    is the latest one, and `crashes` how many ended without a word; one that was handed back did not.
+    A turn that is `merged_into` another one stays queued until that one ends, and ends with it, its
+    question being answered by that one's reply.
     """
 
     id: int
@@ -171,6 +184,8 @@ class Turn:
     received_at: datetime
     state: TurnState
     attempts: int = 0
+    crashes: int = 0
+    merged_into: int | None = None
     reply_text: str | None = None
     replies: tuple[ReplyMessage, ...] = ()
     error: str | None = None

@@ -21,9 +21,10 @@ class Lease:
         self._lost = asyncio.Event()
         self._held_until = time.monotonic() + LEASE.total_seconds()
 
-    async def record(self, reply: ReplyMessage) -> None:
-        """Commit a message of the reply. Raises LeaseLostError once another process took over."""
-        if not self._lost.is_set() and await self._store.add_reply_message(self._turn, reply):
+    async def record(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
+        """Commit a message of the reply, see RecordReply. Raises LeaseLostError."""
+        write = self._store.remove_reply_message if is_gone else self._store.add_reply_message
+        if not self._lost.is_set() and await write(self._turn, reply):
             return
         self._lost.set()
         raise self._error

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from core.conversation import ReplyMessage, Turn
 
-RecordReply = Callable[[ReplyMessage], Awaitable[None]]
-"""Commits the id of a platform message that belongs to the reply, as soon as the platform gave it."""
+
+class RecordReply(Protocol):
+    """Commits the id of a platform message that belongs to the reply, as soon as the platform gave it."""
+
+    async def __call__(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
+        """Note a message that was made or changed, or (`is_gone`) that it was removed.
+
+        Raises StoreError, and LeaseLostError once another process took over.
+        """
+        ...
 
 
 class ReplySink(Protocol):

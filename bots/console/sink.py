@@ -45,7 +45,7 @@ class ConsoleSink:
         if self._printed:
             self._screen.line()
         self._screen.error(notice)
-        await self._record(ReplyMessage(0, f"reply-{self._turn.id}", "notice"))
+        await self._record(ReplyMessage.notice(f"reply-{self._turn.id}"))
 
     async def aclose(self) -> None:
         """Take the spinner away, and say that the reply ended."""

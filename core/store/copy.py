@@ -32,8 +32,9 @@ TABLES = (
         "turns",
         (
             "id", "conversation_id", "platform", "workspace", "channel", "message_id",
-            "author_id", "author_name", "state", "attempts", "error", "model", "input_tokens",
-            "output_tokens", "cached_tokens", "sent_at", "received_at", "started_at", "finished_at",
+            "author_id", "author_name", "state", "attempts", "crashes", "merged_into", "error",
+            "model", "input_tokens", "output_tokens", "cached_tokens", "sent_at", "received_at",
+            "started_at", "finished_at",
         ),
     ),
     Table(

@@ -64,7 +64,7 @@ class RecordingOutlet:
 
     async def remove(self, reply: ReplyMessage) -> None:
         self._call("remove")
-        del self.shown[reply.message_id]
+        self.shown.pop(reply.message_id, None)
 
     def _show(self, reply: ReplyMessage, body: str) -> None:
         if self.appends and reply.kind == "stream":
@@ -92,16 +92,21 @@ class Reply:
     def __init__(self, outlet: RecordingOutlet, **options: object) -> None:
         self.outlet = outlet
         self.recorded: list[ReplyMessage] = []
+        self.gone: list[ReplyMessage] = []
         self.store_failures = 0
+        self.removal_failures = 0
         kind: Outlet = outlet
         self.pace = Pace(AT_ONCE, 10_000_000)
         self.sink = PagedReply(kind, self.record, self.pace, **options)  # type: ignore[arg-type]
 
-    async def record(self, reply: ReplyMessage) -> None:
+    async def record(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
         if self.store_failures:
             self.store_failures -= 1
             raise StoreError("disk full")
-        self.recorded.append(reply)
+        if is_gone and self.removal_failures:
+            self.removal_failures -= 1
+            raise StoreError("disk full")
+        (self.gone if is_gone else self.recorded).append(reply)
 
     @property
     def text(self) -> list[str]:
@@ -269,7 +274,7 @@ async def test_messages_of_an_earlier_attempt_are_taken_over(outlet: RecordingOu
         taken_over=[
             ReplyMessage(0, "old0"),
             ReplyMessage(1, "old1"),
-            ReplyMessage(2, "sorry", "notice"),
+            ReplyMessage.notice("sorry"),
         ],
     )
     await reply.sink.start()
@@ -277,6 +282,33 @@ async def test_messages_of_an_earlier_attempt_are_taken_over(outlet: RecordingOu
     await reply.sink.aclose()
     assert outlet.shown == {"old0": "whole", "sorry": "a notice"}
     assert "post" not in outlet.calls
+    assert [message.message_id for message in reply.gone] == ["old1"]
+
+
+async def test_parts_are_counted_anew_where_a_message_of_an_earlier_attempt_goes(
+    outlet: RecordingOutlet,
+):
+    outlet.shown = {"old0": "torso", "old1": "more torso"}
+    outlet.failures = [PageFullError("old0")]
+    reply = Reply(outlet, taken_over=[ReplyMessage(0, "old0"), ReplyMessage(1, "old1")])
+    await reply.sink.start()
+    await reply.sink.finish("one two three. " * 10)
+    await reply.sink.aclose()
+    recorded = {message.part: message.message_id for message in reply.recorded}
+    assert recorded[0] == "old1"
+    assert list(recorded.values()) == list(outlet.shown)
+    assert [message.message_id for message in reply.gone] == ["old0"]
+
+
+async def test_a_removal_that_the_store_did_not_take_is_made_again(outlet: RecordingOutlet):
+    outlet.shown = {"old0": "whole", "old1": "torso"}
+    reply = Reply(outlet, taken_over=[ReplyMessage(0, "old0"), ReplyMessage(1, "old1")])
+    await reply.sink.start()
+    reply.removal_failures = 1
+    await reply.sink.finish("whole")
+    await reply.sink.aclose()
+    assert outlet.calls.count("remove") == 2
+    assert [message.message_id for message in reply.gone] == ["old1"]
 
 
 async def test_a_message_that_the_store_did_not_take_is_recorded_later(outlet: RecordingOutlet):

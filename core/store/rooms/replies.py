@@ -13,8 +13,12 @@ class Replies(Protocol):
     async def add_reply_message(self, turn: Turn, reply: ReplyMessage) -> bool:
         """Commit a platform message of the reply. The same part again replaces what was there.
 
-        False if the turn was taken over.
+        A message that was there as another part moves. False if the turn was taken over.
         """
+        ...
+
+    async def remove_reply_message(self, turn: Turn, reply: ReplyMessage) -> bool:
+        """Commit that a message is no part of the reply any more. False if the turn was taken over."""
         ...
 
     async def load_reply_ids(self, conversation_id: int) -> frozenset[str]:

@@ -25,7 +25,23 @@ class SqlReplies(Room):
             message_id=reply.message_id,
             kind=reply.kind,
         )
-        return put is not None
+        if put is None:
+            return False
+        await transaction.load(
+            "drop_other_parts", turn_id=turn.id, part=reply.part, message_id=reply.message_id
+        )
+        return True
+
+    @in_transaction
+    async def remove_reply_message(
+        self, transaction: Transaction, turn: Turn, reply: ReplyMessage
+    ) -> bool:
+        """Forget a message of the reply, unless the turn was taken over."""
+        await transaction.lock_conversation_of(turn.id)
+        if await transaction.find("find_attempt", turn_id=turn.id, attempt=turn.attempts) is None:
+            return False
+        await transaction.load("drop_reply", turn_id=turn.id, message_id=reply.message_id)
+        return True
 
     async def load_reply_ids(self, conversation_id: int) -> frozenset[str]:
         """Read the ids of the messages of all replies in a conversation."""

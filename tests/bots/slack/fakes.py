@@ -77,7 +77,7 @@ class FakeTurns:
     async def _run(self, turn: Turn) -> None:
         assert self.open_sink
 
-        async def record(reply: ReplyMessage) -> None:
+        async def record(reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
             self.replies.append(reply)
 
         sink = self.open_sink(turn, record)

@@ -267,17 +267,47 @@ class JournalContract:
         turn = await start(store, ask(1))
         await store.add_reply_message(turn, ReplyMessage(1, "r1"))
         await store.add_reply_message(turn, ReplyMessage(0, "r0", "stream"))
-        await store.add_reply_message(turn, ReplyMessage(1, "r2", "notice"))
-        expected = (ReplyMessage(0, "r0", "stream"), ReplyMessage(1, "r2", "notice"))
+        await store.add_reply_message(turn, ReplyMessage.notice("r2"))
+        expected = (
+            ReplyMessage.notice("r2"),
+            ReplyMessage(0, "r0", "stream"),
+            ReplyMessage(1, "r1"),
+        )
         assert (await get_turn(store, turn.id)).replies == expected
         assert (await store.record(ask(1))).turn.replies == expected
         assert [unfinished.replies for unfinished in await store.load_unfinished()] == [expected]
+
+    async def test_removed_message_of_a_reply_is_forgotten_by_its_latest_attempt_alone(
+        self, store: Store
+    ) -> None:
+        first = await start(store, ask(1))
+        parts = [ReplyMessage(part, f"r{part}") for part in range(3)]
+        for part in parts:
+            assert await store.add_reply_message(first, part)
+        second = await store.take_over(first.conversation_id)
+        assert second is not None
+        assert not await store.remove_reply_message(first, parts[0])
+        assert (await get_turn(store, first.id)).replies == tuple(parts)
+        assert await store.remove_reply_message(second, parts[2])
+        assert await store.remove_reply_message(second, parts[2])
+        assert (await get_turn(store, first.id)).replies == tuple(parts[:2])
+
+    async def test_message_of_a_reply_shows_one_part(self, store: Store) -> None:
+        turn = await start(store, ask(1))
+        for part in range(3):
+            await store.add_reply_message(turn, ReplyMessage(part, f"r{part}"))
+        assert await store.remove_reply_message(turn, ReplyMessage(0, "r0"))
+        assert await store.add_reply_message(turn, ReplyMessage(0, "r1"))
+        assert (await get_turn(store, turn.id)).replies == (
+            ReplyMessage(0, "r1"),
+            ReplyMessage(2, "r2"),
+        )
 
     async def test_reply_messages_of_a_conversation_are_known_by_id(self, store: Store) -> None:
         first = await complete(store, ask(1))
         await store.add_reply_message(first, ReplyMessage(0, "r0"))
         second = await start(store, ask(2))
-        await store.add_reply_message(second, ReplyMessage(0, "r1", "notice"))
+        await store.add_reply_message(second, ReplyMessage.notice("r1"))
         elsewhere = await start(store, ask(3, key=OTHER))
         await store.add_reply_message(elsewhere, ReplyMessage(0, "r2"))
         assert await store.load_reply_ids(second.conversation_id) == {"r0", "r1"}

@@ -187,14 +187,12 @@ async def test_what_a_cancelled_caller_wrote_is_seen_by_the_next_call(postgres_u
             await wait_until_blocked(postgres_url)
             write.cancel()
             await asyncio.wait([write])
-            later = asyncio.create_task(
-                store.add_reply_message(turn, ReplyMessage(0, "r1", "notice"))
-            )
+            later = asyncio.create_task(store.add_reply_message(turn, ReplyMessage(0, "r1")))
             found = asyncio.create_task(get_turn(store, turn.id))
             await asyncio.sleep(0)
         assert (await found).replies[0].message_id in ("r0", "r1")
         await later
-        assert (await get_turn(store, turn.id)).replies == (ReplyMessage(0, "r1", "notice"),)
+        assert (await get_turn(store, turn.id)).replies == (ReplyMessage(0, "r1"),)
 
 
 async def test_database_itself_refuses_two_turns_at_once(

@@ -10,6 +10,21 @@ ON CONFLICT (turn_id, part) DO UPDATE
 SET message_id = excluded.message_id, kind = excluded.kind
 RETURNING part;
 
+-- name: drop_other_parts(turn_id, part, message_id)
+-- A message shows one part only: drop it from where it stood before.
+DELETE FROM replies
+WHERE turn_id = :turn_id AND message_id = :message_id AND part <> :part
+RETURNING part;
+
+-- name: find_attempt(turn_id, attempt)^
+-- Whether an attempt is a turn's latest.
+SELECT id FROM turns WHERE id = :turn_id AND attempts = :attempt;
+
+-- name: drop_reply(turn_id, message_id)
+-- Forget a message of a reply.
+DELETE FROM replies WHERE turn_id = :turn_id AND message_id = :message_id
+RETURNING part;
+
 -- name: load_reply_ids(conversation_id)
 -- The messages of all replies in a conversation.
 SELECT replies.message_id
