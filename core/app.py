@@ -166,6 +166,7 @@ def turn_options(settings: Settings) -> TurnOptions:
         temperature=settings.temperature,
         max_context_tokens=settings.max_context_tokens,
         max_attempts=settings.max_attempts,
+        waiting=settings.waiting,
         max_age=settings.max_question_age,
         store_patience=timedelta(seconds=settings.store_patience_seconds),
     )

@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from core.context import fit_answer, fit_messages
 from core.conversation import Turn, TurnState, Usage
@@ -42,7 +43,9 @@ class TurnOptions:
     temperature: float | None = None
     max_context_tokens: int | None = None
     max_attempts: int = 3
-    """How often a turn is begun, counting those that a crash ended."""
+    """How often a turn is begun, not counting what was handed back by a process told to stop."""
+    waiting: Literal["queue", "merge"] = "queue"
+    """Whether what waits in a conversation is answered one by one, or by one reply to all of it."""
     max_age: timedelta = timedelta(minutes=15)
     """A question older than this is not answered by surprise after a restart."""
     store_patience: timedelta = timedelta(seconds=30)
@@ -120,7 +123,10 @@ class Run:
         if self.turn.state is TurnState.DELIVERING and self.turn.reply_text is not None:
             return self.turn.reply_text
         if self._is_given_up():
-            await self._fail(INTERRUPTED, f"interrupted; attempt {self.turn.attempts}")
+            await self._fail(
+                INTERRUPTED,
+                f"interrupted; attempt {self.turn.attempts}, {self.turn.crashes} crashes",
+            )
             return None
         ref, text, usage = await self._ask_stoppably()
         if not await self._save(text, str(ref), usage):
@@ -144,7 +150,7 @@ class Run:
     def _is_given_up(self) -> bool:
         """Tell whether an answer would come too late, or a crash ended this turn once too often."""
         is_late = self._age > self._options.max_age
-        return self.turn.attempts > self._options.max_attempts or is_late
+        return self.turn.crashes >= self._options.max_attempts or is_late
 
     async def _ask_stoppably(self) -> tuple[ModelRef, str, Usage]:
         """Ask in a task of its own: a stop ends that alone, any other cancellation the turn."""

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
 
     max_requests_per_minute: int = Field(default=60, ge=1)
     max_tokens_per_minute: int | None = Field(default=None, ge=1)
+    waiting: Literal["queue", "merge"] = "queue"
     max_attempts: int = Field(default=3, ge=1, le=10)
     max_question_age_minutes: float = Field(default=15, gt=0)
     connect_timeout_seconds: float = Field(default=10, gt=0)

@@ -207,7 +207,8 @@ class Turns:
             lane.may_be_stuck = False
             if turn is not None:
                 return turn
-        return await self._store.start_next(conversation_id)
+        is_merging = self._options.waiting == "merge"
+        return await self._store.start_next(conversation_id, is_merging=is_merging)
 
     async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""

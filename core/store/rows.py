@@ -144,6 +144,8 @@ def _parse_turn(rows: list[Row]) -> Turn:
         received_at=parse_time(row["received_at"]),
         state=TurnState(row["state"]),
         attempts=row["attempts"],
+        crashes=row["crashes"],
+        merged_into=row["merged_into"],
         reply_text=row["reply_text"],
         replies=tuple(
             ReplyMessage(part["reply_part"], part["reply_message_id"], part["reply_kind"])

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,6 +118,23 @@ async def test_waiting_messages_run_by_platform_time(core: Core):
     core.models.release()
     shown = await core.sinks.wait_for(4)
     assert [each.turn.text for each in shown] == ["first", "n1", "n2", "n3"]
+
+
+async def test_what_waited_is_answered_by_one_reply_after_the_last(sqlite_store: Store):
+    async with open_core(sqlite_store, replace(OPTIONS, waiting="merge")) as core:
+        core.models.hold()
+        await core.turns.submit(make_incoming("first"))
+        await core.sinks.wait_for_update()
+        for number in (2, 1):
+            await core.turns.submit(make_incoming(f"n{number}", number=number))
+        core.models.release()
+        shown = await core.sinks.wait_for(2)
+        assert [each.turn.text for each in shown] == ["first", "n2"]
+        assert core.models.requests[1].messages[-1].text == "n1\n\nn2"
+        await core.settled(shown[1].turn.id)
+        assert await core.store.load_unfinished() == []
+        history = await core.threads.history(shown[0].turn.key)
+        assert [each.message.text for each in history][2:4] == ["n1", "n2"]
 
 
 async def test_conversations_do_not_wait_for_each_other(core: Core):
@@ -388,6 +405,21 @@ async def test_a_turn_beyond_its_bounds_ends_with_an_apology(
         [shown] = await core.sinks.wait_for(1)
         assert shown.notice == INTERRUPTED
         assert await core.settled(shown.turn.id) is TurnState.FAILED
+
+
+async def test_restarts_during_one_answer_are_no_crashes(database_url: str):
+    options = TurnOptions("", max_attempts=1)
+    for _ in range(4):
+        async with open_sqlite(database_url) as store, open_core(store, options) as core:
+            core.models.hold()
+            if not await core.turns.resume("test"):
+                await core.turns.submit(make_incoming("slow"))
+            await core.sinks.wait_for_update()
+    async with open_sqlite(database_url) as store, open_core(store, options) as core:
+        await core.turns.resume("test")
+        [shown] = await core.sinks.wait_for(1)
+        assert shown.text == "Answer to slow"
+        assert (shown.turn.attempts, shown.turn.crashes) == (5, 0)
 
 
 async def test_takes_part_only_where_it_was_spoken_to(core: Core):

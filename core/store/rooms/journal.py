@@ -46,8 +46,12 @@ class Journal(Protocol):
         """Read all turns that are queued, running or delivering, oldest first."""
         ...
 
-    async def start_next(self, conversation_id: int) -> Turn | None:
-        """Move the earliest queued turn, by platform time, to `running`. None when there is none."""
+    async def start_next(self, conversation_id: int, *, is_merging: bool = False) -> Turn | None:
+        """Move the earliest queued turn, by platform time, to `running`. None when there is none.
+
+        With `is_merging` it is the latest one, whose reply answers all that are queued: the others
+        are merged into it, and end with it.
+        """
         ...
 
     async def save_reply(self, turn: Turn, text: str, model: str, usage: Usage) -> bool:

@@ -23,8 +23,9 @@ class Together(Protocol):
         ...
 
     async def take_over(self, conversation_id: int) -> Turn | None:
-        """Count another attempt at the turn under way, if nobody else holds it. None otherwise.
+        """Begin another attempt at the turn under way, if nobody else holds it. None otherwise.
 
+        The attempt before counts as a crash, unless it was handed back.
         What this store itself holds is nobody else's: to be called where nothing of it runs here.
         """
         ...
@@ -34,7 +35,10 @@ class Together(Protocol):
         ...
 
     async def hand_back(self) -> int:
-        """End the leases of all that this store holds, and let others know. Returns how many."""
+        """Let go of all that this store holds, and let others know. Returns how many turns.
+
+        The attempt that ends so was no crash.
+        """
         ...
 
     async def load_waiting(self, platform: str) -> Sequence[int]:

@@ -82,20 +82,32 @@ class SqlJournal(Room):
         return parse_turns(await self.database.load("load_unfinished"))
 
     @in_transaction
-    async def start_next(self, transaction: Transaction, conversation_id: int) -> Turn | None:
-        """Start the earliest queued turn, unless one is under way; its question takes its place."""
+    async def start_next(
+        self, transaction: Transaction, conversation_id: int, *, is_merging: bool = False
+    ) -> Turn | None:
+        """Start a queued turn, unless one is under way; the questions it answers take their places."""
         await transaction.lock_conversation(conversation_id)
+        rows = await transaction.load("load_queued", conversation_id=conversation_id)
+        queued: list[int] = [row["id"] for row in rows]
+        if not queued:
+            return None
+        turn_id = queued[-1] if is_merging else queued[0]
         started = await transaction.find(
-            "start_next",
-            conversation_id=conversation_id,
+            "start",
+            turn_id=turn_id,
             now=self._now(),
             holder=self.holder,
             lease_until=await self._read_clock(transaction) + self._lease,
         )
         if started is None:
             return None
-        await transaction.find("place_question", turn_id=started["id"])
-        return await self._get_written(transaction, started["id"])
+        merged: set[int] = {turn_id}
+        if is_merging:
+            rows = await transaction.load("merge", conversation_id=conversation_id, turn_id=turn_id)
+            merged.update(row["id"] for row in rows)
+        for each in filter(merged.__contains__, queued):
+            await transaction.find("place_question", turn_id=each)
+        return await self._get_written(transaction, turn_id)
 
     @in_transaction
     async def save_reply(
@@ -130,38 +142,49 @@ class SqlJournal(Room):
     @in_transaction
     async def finish(self, transaction: Transaction, turn: Turn) -> bool:
         """Move `delivering` to `done`."""
-        finished = await transaction.find(
+        await transaction.lock_conversation_of(turn.id)
+        finished = await transaction.load(
             "finish", turn_id=turn.id, attempt=turn.attempts, now=self._now()
         )
-        return finished is not None
+        return bool(finished)
 
     @in_transaction
     async def fail(self, transaction: Transaction, turn: Turn, reason: str) -> bool:
         """Fail a turn; without an answer its question is not sent again."""
-        return await self._end(transaction, "fail", turn, reason, mark="mark_unanswered")
+        ended = await self._end(transaction, "fail", turn, reason)
+        for turn_id in ended:
+            await transaction.load("mark_unanswered", turn_id=turn_id, answered_by=turn.id)
+        return bool(ended)
 
     @in_transaction
     async def cancel(self, transaction: Transaction, turn: Turn, reason: str) -> bool:
         """Cancel a turn; neither its question nor its answer is sent again."""
-        return await self._end(transaction, "cancel", turn, reason, mark="mark_unsent")
+        return await self._end_unsent(transaction, "cancel", turn, reason)
 
     @in_transaction
     async def reject(self, transaction: Transaction, turn: Turn, reason: str) -> bool:
         """Reject a turn that has no answer yet; its question is not sent again."""
-        return await self._end(transaction, "reject", turn, reason, mark="mark_unsent")
+        return await self._end_unsent(transaction, "reject", turn, reason)
+
+    async def _end_unsent(
+        self, transaction: Transaction, move: str, turn: Turn, reason: str
+    ) -> bool:
+        ended = await self._end(transaction, move, turn, reason)
+        for turn_id in ended:
+            await transaction.load("mark_unsent", turn_id=turn_id)
+        return bool(ended)
 
     async def _end(
-        self, transaction: Transaction, move: str, turn: Turn, reason: str, mark: str
-    ) -> bool:
+        self, transaction: Transaction, move: str, turn: Turn, reason: str
+    ) -> Sequence[int]:
+        """End a turn with what was merged into it, and give their ids by platform time."""
         await transaction.lock_conversation_of(turn.id)
-        ended = await transaction.find(
+        ended = await transaction.load(
             move,
             turn_id=turn.id,
             attempt=turn.attempts,
             reason=render_text(reason),
             now=self._now(),
         )
-        if ended is None:
-            return False
-        await transaction.load(mark, turn_id=turn.id)
-        return True
+        ended.sort(key=lambda row: (row["sent_at"], row["id"]))
+        return [row["id"] for row in ended]

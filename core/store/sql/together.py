@@ -19,7 +19,7 @@ class SqlTogether(Room):
 
     @in_transaction
     async def take_over(self, transaction: Transaction, conversation_id: int) -> Turn | None:
-        """Count another attempt at the turn under way, if nobody else holds it."""
+        """Begin another attempt at the turn under way, if nobody else holds it."""
         await transaction.lock_conversation(conversation_id)
         now = await self._read_clock(transaction)
         taken = await transaction.find(
@@ -48,7 +48,7 @@ class SqlTogether(Room):
 
     @in_transaction
     async def hand_back(self, transaction: Transaction) -> int:
-        """End the leases of all that this store holds."""
+        """Let go of all that this store holds."""
         now = await self._read_clock(transaction)
         ended = await transaction.load("hand_back", holder=self.holder, now=now)
         if ended:

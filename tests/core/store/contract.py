@@ -202,9 +202,24 @@ class JournalContract:
             assert await other.load_waiting(KEY.platform) == [first.conversation_id]
             second = await other.take_over(first.conversation_id)
             assert second is not None
-            assert second.attempts == 2
+            assert (second.attempts, second.crashes) == (2, 0)
             assert not await store.finish(first)
             assert await store.hand_back() == 0
+
+    async def test_attempt_that_ended_without_a_word_counts_as_a_crash(
+        self, store: Store, open_store: OpenStore
+    ) -> None:
+        turn = await start(store, ask(1))
+        for crashes in (1, 2):
+            taken = await store.take_over(turn.conversation_id)
+            assert taken is not None
+            assert taken.crashes == crashes
+        assert await store.hand_back() == 1
+        assert await store.hand_back() == 0
+        async with open_store() as other:
+            taken = await other.take_over(turn.conversation_id)
+            assert taken is not None
+            assert (taken.attempts, taken.crashes) == (4, 2)
 
     async def test_conversations_wait_oldest_first_on_their_platform(self, store: Store) -> None:
         later = await queue(store, ask(5, key=OTHER))

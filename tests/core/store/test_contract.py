@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from tests.core.store.contract import JournalContract
 from tests.core.store.memory_contract import MemoryContract
+from tests.core.store.merging_contract import MergingContract
 
 
 class TestJournal(JournalContract):
+    pass
+
+
+class TestMerging(MergingContract):
     pass
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.conversation import ReplyMessage
 from core.errors import NewerDatabaseError, StoreError
 from core.store.files import parse_sqlite_url
 from core.store.migrate import (
@@ -109,12 +110,34 @@ async def test_what_the_first_version_left_under_way_is_taken_up(
         assert await store.load_waiting("slack") == [1]
         taken = await store.take_over(1)
         assert taken is not None
-        assert (taken.message_id, taken.attempts) == ("m1", 2)
+        assert (taken.message_id, taken.attempts, taken.crashes) == ("m1", 2, 1)
         assert await store.extend(taken)
         assert await store.fail(taken, "no answer")
         started = await store.start_next(1)
         assert started is not None
         assert started.message_id == "m2"
+
+
+async def test_what_the_second_version_left_is_taken_up_with_its_notices_and_crashes(
+    url: str, migrations: list[Migration], run_sql: RunSql
+) -> None:
+    await migrate_with(url, migrations[:2])
+    time = "1767268800000000" if url.startswith("sqlite") else "'2026-01-01 12:00:00+00'"
+    run_sql(
+        "INSERT INTO conversations (platform, workspace, channel, thread, created_at, updated_at) "  # noqa: S608
+        f"VALUES ('slack', 'T1', 'C1', '', {time}, {time})"
+    )
+    run_sql(
+        "INSERT INTO turns (conversation_id, platform, workspace, channel, message_id, "  # noqa: S608
+        "author_id, author_name, state, attempts, sent_at, received_at, holder, lease_until) VALUES "
+        f"(1, 'slack', 'T1', 'C1', 'm1', 'U1', 'Ann', 'running', 3, {time}, {time}, 'x', {time})"
+    )
+    run_sql("INSERT INTO replies VALUES (1, 0, 'r0', 'message'), (1, 1, 'n0', 'notice')")
+    async with open_url(url) as store:
+        taken = await store.take_over(1)
+        assert taken is not None
+        assert (taken.attempts, taken.crashes, taken.merged_into) == (4, 3, None)
+        assert taken.replies == (ReplyMessage(-2, "n0", "notice"), ReplyMessage(0, "r0"))
 
 
 async def test_broken_migration_leaves_nothing_of_itself(

@@ -25,7 +25,7 @@ async def test_failed_transaction_leaves_nothing_and_the_next_one_works(url: str
         turn = await start(store, ask(1))
 
         async def break_off(transaction: Transaction) -> None:
-            await transaction.find("cancel", turn_id=turn.id, attempt=1, reason="half", now=at(0))
+            await transaction.load("cancel", turn_id=turn.id, attempt=1, reason="half", now=at(0))
             raise ValueError("in the middle")
 
         with pytest.raises(ValueError, match="in the middle"):
@@ -43,7 +43,7 @@ async def test_cancelled_transaction_goes_on_before_the_next_one(url: str) -> No
             await transaction.find("extend", turn_id=turn.id, attempt=1, lease_until=at(100))
             is_inside.set()
             await may_go_on.wait()
-            await transaction.find("finish", turn_id=turn.id, attempt=1, now=at(2))
+            await transaction.load("finish", turn_id=turn.id, attempt=1, now=at(2))
 
         async with asyncio.timeout(10):
             first = asyncio.create_task(store.database.write(wait_inside))

@@ -22,7 +22,8 @@ QUERIES = database.load_queries("sqlite3", "sqlite")
 
 OF_EVERY_TURN = [
     "touch_conversation", "touch_conversation_by_id", "find_conversation", "load_conversation",
-    "insert_turn", "load_turn", "load_turn_of_message", "load_unfinished", "start_next", "take_over",
+    "insert_turn", "load_turn", "load_turn_of_message", "load_unfinished", "load_queued", "start", "merge",
+    "take_over",
     "extend", "load_waiting",
     "deliver", "finish", "fail", "cancel", "reject", "cancel_until", "raise_watermark",
     "add_question", "place_question", "add_answer", "mark_unsent", "mark_unanswered", "put_reply",
@@ -52,7 +53,7 @@ async def test_no_query_of_a_turn_reads_a_whole_table(plans: dict[str, list[str]
 
 async def test_load_reads_in_the_order_of_its_index(plans: dict[str, list[str]]) -> None:
     assert not any("TEMP B-TREE" in step for step in plans["load_conversation"])
-    assert not any("TEMP B-TREE" in step for step in plans["start_next"])
+    assert not any("TEMP B-TREE" in step for step in plans["load_queued"])
 
 
 async def test_prune_finds_the_untouched_by_index(plans: dict[str, list[str]]) -> None:

@@ -1,6 +1,6 @@
 -- The journal of turns. A move is one statement that names the states it starts from, so that it
 -- cannot be applied twice, and the attempt that it belongs to, so that who was taken over cannot
--- apply it at all; the row that it returns says that it happened.
+-- apply it at all; the rows that it returns say that it happened, and to what.
 -- Positions of messages count up within a conversation, in the order in which its turns run.
 
 -- name: insert_turn(conversation_id, platform, workspace, channel, message_id, author_id, author_name, state, sent_at, received_at, finished_at)^
@@ -43,8 +43,17 @@ ORDER BY reply_part;
 -- All turns to which something may still happen, oldest first, a row for each message of a reply.
 SELECT * FROM turn_details WHERE finished_at IS NULL ORDER BY sent_at, id, reply_part;
 
--- name: start_next(conversation_id, now, holder, lease_until)^
--- queued -> running, for the earliest by platform time, unless another turn is under way.
+-- name: load_queued(conversation_id)
+-- The turns of a conversation that wait to be started, by platform time.
+SELECT id FROM turns
+WHERE conversation_id = :conversation_id
+    AND finished_at IS NULL
+    AND state = 'queued'
+    AND merged_into IS NULL
+ORDER BY sent_at, id;
+
+-- name: start(turn_id, now, holder, lease_until)^
+-- queued -> running, unless another turn of the conversation is under way.
 UPDATE turns
 SET
     state = 'running',
@@ -52,19 +61,23 @@ SET
     started_at = :now,
     holder = :holder,
     lease_until = :lease_until
-WHERE id = (
-    SELECT waiting.id FROM turns AS waiting
-    WHERE waiting.conversation_id = :conversation_id
-        AND waiting.finished_at IS NULL
-        AND waiting.state = 'queued'
-    ORDER BY waiting.sent_at, waiting.id
-    LIMIT 1
-)
-AND NOT EXISTS (
-    SELECT 1 FROM turns AS busy
-    WHERE busy.conversation_id = :conversation_id
-        AND busy.state IN ('running', 'delivering')
-)
+WHERE id = :turn_id
+    AND state = 'queued'
+    AND merged_into IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM turns AS busy
+        WHERE busy.conversation_id = turns.conversation_id
+            AND busy.state IN ('running', 'delivering')
+    )
+RETURNING id, conversation_id;
+
+-- name: merge(conversation_id, turn_id)
+-- Let the reply to a turn that was just started answer all that wait. They end with it.
+UPDATE turns SET merged_into = :turn_id
+WHERE conversation_id = :conversation_id
+    AND finished_at IS NULL
+    AND state = 'queued'
+    AND merged_into IS NULL
 RETURNING id;
 
 -- name: place_question(turn_id)^
@@ -99,29 +112,57 @@ FROM messages AS others
 WHERE others.conversation_id = :conversation_id
 RETURNING id;
 
--- name: finish(turn_id, attempt, now)^
--- delivering -> done: the platform has the whole reply.
+-- name: finish(turn_id, attempt, now)
+-- delivering -> done: the platform has the whole reply. What was merged into a turn ends with it, here and below.
 UPDATE turns SET state = 'done', finished_at = :now
-WHERE id = :turn_id AND attempts = :attempt AND state = 'delivering'
+WHERE (id = :turn_id OR merged_into = :turn_id)
+    AND finished_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM turns AS latest
+        WHERE latest.id = :turn_id
+            AND latest.attempts = :attempt
+            AND latest.state IN ('delivering')
+    )
 RETURNING id;
 
--- name: fail(turn_id, attempt, reason, now)^
+-- name: fail(turn_id, attempt, reason, now)
 -- queued, running, delivering -> failed.
 UPDATE turns SET state = 'failed', error = :reason, finished_at = :now
-WHERE id = :turn_id AND attempts = :attempt AND state IN ('queued', 'running', 'delivering')
-RETURNING id;
+WHERE (id = :turn_id OR merged_into = :turn_id)
+    AND finished_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM turns AS latest
+        WHERE latest.id = :turn_id
+            AND latest.attempts = :attempt
+            AND latest.state IN ('queued', 'running', 'delivering')
+    )
+RETURNING id, sent_at;
 
--- name: cancel(turn_id, attempt, reason, now)^
+-- name: cancel(turn_id, attempt, reason, now)
 -- queued, running, delivering -> cancelled.
 UPDATE turns SET state = 'cancelled', error = :reason, finished_at = :now
-WHERE id = :turn_id AND attempts = :attempt AND state IN ('queued', 'running', 'delivering')
-RETURNING id;
+WHERE (id = :turn_id OR merged_into = :turn_id)
+    AND finished_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM turns AS latest
+        WHERE latest.id = :turn_id
+            AND latest.attempts = :attempt
+            AND latest.state IN ('queued', 'running', 'delivering')
+    )
+RETURNING id, sent_at;
 
--- name: reject(turn_id, attempt, reason, now)^
+-- name: reject(turn_id, attempt, reason, now)
 -- queued, running -> rejected: a limit refused it.
 UPDATE turns SET state = 'rejected', error = :reason, finished_at = :now
-WHERE id = :turn_id AND attempts = :attempt AND state IN ('queued', 'running')
-RETURNING id;
+WHERE (id = :turn_id OR merged_into = :turn_id)
+    AND finished_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM turns AS latest
+        WHERE latest.id = :turn_id
+            AND latest.attempts = :attempt
+            AND latest.state IN ('queued', 'running')
+    )
+RETURNING id, sent_at;
 
 -- name: mark_unsent(turn_id)
 -- Never send a turn's messages again. A question that still waits takes the place where it ended.
@@ -135,8 +176,8 @@ SET
 WHERE turn_id = :turn_id
 RETURNING id;
 
--- name: mark_unanswered(turn_id)
--- As mark_unsent, but only where there is no answer: an answered question stays.
+-- name: mark_unanswered(turn_id, answered_by)
+-- As mark_unsent, but only where there is no answer: a question that a turn answered stays.
 UPDATE messages
 SET
     is_failed = TRUE,
@@ -147,6 +188,6 @@ SET
 WHERE turn_id = :turn_id
     AND NOT EXISTS (
         SELECT 1 FROM messages AS answers
-        WHERE answers.turn_id = :turn_id AND answers.role = 'assistant'
+        WHERE answers.turn_id = :answered_by AND answers.role = 'assistant'
     )
 RETURNING id;

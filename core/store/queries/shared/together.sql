@@ -1,9 +1,14 @@
 -- Who holds which turn, and until when; several processes may run turns of one database.
 
 -- name: take_over(conversation_id, holder, expired_at, lease_until)^
--- Count another attempt at the turn under way, if it is this holder's or its lease ran out.
+-- Begin another attempt at the turn under way, if it is this holder's or its lease ran out. The one
+-- before ended badly, unless its holder let go of it.
 UPDATE turns
-SET attempts = attempts + 1, holder = :holder, lease_until = :lease_until
+SET
+    attempts = attempts + 1,
+    crashes = crashes + CASE WHEN holder IS NULL THEN 0 ELSE 1 END,
+    holder = :holder,
+    lease_until = :lease_until
 WHERE conversation_id = :conversation_id
     AND state IN ('running', 'delivering')
     AND (holder = :holder OR lease_until IS NULL OR lease_until <= :expired_at)
@@ -21,8 +26,8 @@ SELECT id FROM turns
 WHERE id = :turn_id AND attempts = :attempt AND state IN ('running', 'delivering');
 
 -- name: hand_back(holder, now)
--- End all leases of a holder now.
-UPDATE turns SET lease_until = :now
+-- Let go of all that a holder holds, now.
+UPDATE turns SET holder = NULL, lease_until = :now
 WHERE holder = :holder AND state IN ('running', 'delivering')
 RETURNING id;
 
