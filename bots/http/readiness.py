@@ -18,6 +18,8 @@ SHORTEST_BETWEEN_LOOKS = timedelta(seconds=0.25)
 LOOKS_WITHIN_GRACE = 4
 """How often the store is asked, at the least, before its absence counts."""
 PING_TIMEOUT = timedelta(seconds=5)
+"""After so long without an answer the store counts as down, until the answer comes."""
+CLOSING = timedelta(seconds=1)
 
 Status = Literal["ready", "not ready", "stopping"]
 
@@ -94,15 +96,24 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled. Whatever fails, the bot goes on."""
-        while True:
-            await self._ask_store()
-            self._log_turn(self._readiness.report())
-            await asyncio.sleep(self._pause.total_seconds())
+        asking = asyncio.create_task(self._ask_store())
+        try:
+            while True:
+                await asyncio.wait({asking}, timeout=self._ping_timeout.total_seconds())
+                if not asking.done():
+                    self._store.lose()
+                self._log_turn(self._readiness.report())
+                await asyncio.sleep(self._pause.total_seconds())
+                if asking.done():
+                    asking = asyncio.create_task(self._ask_store())
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking}, timeout=CLOSING.total_seconds())
 
     async def _ask_store(self) -> None:
+        # It is not cut off in time: on a connection that is dead, a cancellation waits, too.
         try:
-            async with asyncio.timeout(self._ping_timeout.total_seconds()):
-                await self._ping()
+            await self._ping()
         except Exception:
             log.debug("the store does not answer", exc_info=True)
             self._store.lose()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -87,8 +87,17 @@ class ScriptedPing:
         self.failure: Exception | None = None
         self.answers = asyncio.Event()
         self.answers.set()
+        self._asked = asyncio.Semaphore(0)
+
+    async def wait_for_more(self, count: int) -> None:
+        """Wait until it was asked so many times more."""
+        while not self._asked.locked():
+            await self._asked.acquire()
+        for _ in range(count):
+            await self._asked.acquire()
 
     async def __call__(self) -> None:
+        self._asked.release()
         await self.answers.wait()
         if self.failure:
             raise self.failure
@@ -105,28 +114,38 @@ async def watched(ping: ScriptedPing) -> AsyncGenerator[Link]:
         yield store
 
 
-def readiness_log(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
-    return [
-        (record.levelno, record.getMessage())
-        for record in caplog.records
-        if record.name == "skein.http" and record.levelno > logging.DEBUG
-    ]
+class Heard(logging.Handler):
+    """Hands on what is logged, as it is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.put_nowait((record.levelname, record.getMessage()))
+
+
+@pytest.fixture
+def heard(caplog: pytest.LogCaptureFixture) -> Iterator[Heard]:
+    caplog.set_level(logging.INFO, "skein.http")
+    handler = Heard()
+    logging.getLogger("skein.http").addHandler(handler)
+    yield handler
+    logging.getLogger("skein.http").removeHandler(handler)
 
 
 @pytest.mark.parametrize("failure", [StoreError("away"), LookupError("nobody expected this")])
-async def test_the_log_tells_each_turn_once(caplog: pytest.LogCaptureFixture, failure: Exception):
-    caplog.set_level(logging.INFO, "skein.http")
+async def test_the_log_tells_each_turn_once(heard: Heard, failure: Exception):
+    red, green = ("ERROR", "not ready: store is down for 0 s"), ("INFO", "ready")
     ping = ScriptedPing()
-    async with watched(ping) as store:
-        ping.failure = failure
-        await store.wait_for("down")
-        await asyncio.sleep(0.6)  # it is asked again twice meanwhile
-        ping.failure = None
-        await store.wait_for("connected")
-        ping.failure = failure
-        await store.wait_for("down")
-    red, green = (logging.ERROR, "not ready: store is down for 0 s"), (logging.INFO, "ready")
-    assert readiness_log(caplog) == [red, green, red]
+    async with watched(ping):
+        for _ in range(2):
+            ping.failure = failure
+            assert await heard.lines.get() == red
+            await ping.wait_for_more(2)
+            ping.failure = None
+            assert await heard.lines.get() == green
+    assert heard.lines.empty()
 
 
 async def test_a_store_that_does_not_answer_in_time_is_down():
