@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from core.errors import SettingsError
 
@@ -49,7 +50,11 @@ async def serve_pages(pages: Sequence[Page], host: str, port: int) -> AsyncGener
     app.on_response_prepare.append(_complete_headers)
     for page in pages:
         app.add_routes(page.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING.total_seconds())
+    request_log = logging.getLogger("skein.http.requests")
+    request_log.addFilter(_is_worth_a_line)
+    runner = web.AppRunner(
+        app, access_log=None, logger=request_log, shutdown_timeout=CLOSING.total_seconds()
+    )
     await runner.setup()
     try:
         await _listen(runner, host, port)
@@ -79,6 +84,11 @@ def _explain(error: OSError | UnicodeError, host: str, port: int) -> SettingsErr
 
 def _render_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Leave out what is no HTTP: whoever knocks at all ports would fill the log with tracebacks."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _complete_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -106,6 +106,19 @@ async def test_no_answer_names_a_library_or_may_be_kept(served: Served, path: st
     assert not re.search(r"python|aiohttp|\d\.\d", said, re.IGNORECASE)
 
 
+async def test_what_is_no_http_leaves_no_traceback_in_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture
+):
+    port = int(served.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"KNOCK KNOCK\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"400"
+    writer.close()
+    await writer.wait_closed()
+    assert "Traceback" not in caplog.text
+    assert await served.get("/livez") == (200, {"status": "alive"})
+
+
 async def test_without_a_port_nothing_listens(store: Store, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "skein.http")
     before = asyncio.all_tasks()
