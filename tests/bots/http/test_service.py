@@ -111,7 +111,7 @@ async def test_what_is_no_http_leaves_no_traceback_in_the_log(
 ):
     port = int(served.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"KNOCK KNOCK\r\n\r\n")
+    writer.write(b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n")
     assert (await reader.readline()).split()[1] == b"400"
     writer.close()
     await writer.wait_closed()
