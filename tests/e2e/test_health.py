@@ -63,6 +63,23 @@ async def test_readiness_turns_red_while_postgres_is_away_and_green_when_it_is_b
     assert len(re.findall("not ready", watched.program.output)) == 1
 
 
+async def test_a_replica_is_ready_while_it_stands_by_and_once_it_took_over(
+    world: World, postgres_url: str
+):
+    async with (
+        watching(world, "discord", DATABASE_URL=postgres_url) as first,
+        watching(world, "discord", DATABASE_URL=postgres_url) as second,
+    ):
+        for watched, state in ((first, "connected"), (second, "standing by")):
+            status, body = await watched.get("/readyz")
+            assert (status, body["parts"]["discord"]) == (200, {"state": state})
+        first.program.kill()
+        await first.program.wait()
+        await second.program.wait_for_line("Discord: ready")
+        status, body = await second.get("/readyz")
+        assert (status, body["parts"]["discord"]) == (200, {"state": "connected"})
+
+
 async def test_it_says_that_it_stops_as_long_as_answers_are_under_way(world: World):
     place, gate = world.place("slack"), asyncio.Event()
     world.model.play(Answer("Hello ", gate, "there."))
