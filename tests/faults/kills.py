@@ -18,6 +18,8 @@ from tests.faults.talk import Crowd, DiscordCrowd, SlackCrowd, Talk, answer_slow
 from tests.processes import SKEIN, Program, clean_environment, run_program
 
 PLACES = 6
+PLACES_TO_WAIT_IN = 3
+"""Where waiting questions are merged there must be some that wait."""
 UNDER_WAY = 4
 START_SECONDS = 30.0
 SETTLE_SECONDS = 90.0
@@ -32,6 +34,8 @@ class Report:
     kills: int
     counts: Counter[str]
     """How many questions ended how."""
+    shared: int
+    """How many replies answered more than one."""
     bad: Mapping[int, str]
     """Each question that was not answered exactly once."""
     logs: str
@@ -39,10 +43,11 @@ class Report:
     @classmethod
     def nothing(cls) -> Report:
         """Begin a sum."""
-        return cls(0, 0, Counter(), {}, "")
+        return cls(0, 0, Counter(), 0, {}, "")
 
     def __add__(self, other: Report) -> Report:
-        return Report(0, self.kills + other.kills, self.counts + other.counts, {}, "")
+        counts, shared = self.counts + other.counts, self.shared + other.shared
+        return Report(0, self.kills + other.kills, counts, shared, {}, "")
 
     @property
     def questions(self) -> int:
@@ -58,19 +63,28 @@ class Report:
     def summary(self) -> str:
         """The counts, in words."""
         counts = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
-        return f"{self.kills} kills, {self.questions} questions: {counts}"
+        shared = f" ({self.shared} replies to several)" if self.shared else ""
+        return f"{self.kills} kills, {self.questions} questions: {counts}{shared}"
 
     def __str__(self) -> str:
         return f"seed {self.seed}: {self.summary} {dict(self.bad) or ''}".rstrip()
 
 
 class Killer:
-    """One platform, one database, one seed."""
+    """One platform, one database, one way to wait, one seed."""
 
-    def __init__(self, platform: str, folder: Path, seed: int, database_url: str = "") -> None:
+    def __init__(
+        self,
+        platform: str,
+        folder: Path,
+        seed: int,
+        database_url: str = "",
+        waiting: str = "queue",
+    ) -> None:
         self.platform = platform
         self.seed = seed
         self._folder = folder
+        self._waiting = waiting
         self._database_url = database_url or f"sqlite:///{folder / 'skein.db'}"
         self._chance = random.Random(seed)
         self._logs: list[str] = []
@@ -85,6 +99,7 @@ class Killer:
             settings |= {
                 "OPENAI_BASE_URL": model.openai_url,
                 "DATABASE_URL": self._database_url,
+                "WAITING": self._waiting,
                 "MAX_ATTEMPTS": "10",
                 "MAX_REQUESTS_PER_MINUTE": "100000",
                 "SHUTDOWN_SECONDS": "10",
@@ -92,7 +107,8 @@ class Killer:
             environment = clean_environment(**settings)
             if isinstance(crowd, SlackCrowd):
                 crowd.mentions_until_answered = replicas > 1
-            talk = Talk(crowd, PLACES, self._chance)
+            places = PLACES_TO_WAIT_IN if self._waiting == "merge" else PLACES
+            talk = Talk(crowd, places, self._chance)
             async with AsyncExitStack() as lives:
                 programs = [
                     await lives.enter_async_context(self._skein(environment))
@@ -108,7 +124,8 @@ class Killer:
             outcomes = talk.outcomes()
             bad = {number: how for number, how in outcomes.items() if how != "answered"}
             counts = Counter(outcomes.values())
-            return Report(self.seed, kills, counts, bad, "\n".join(self._logs))
+            logs = "\n".join(self._logs)
+            return Report(self.seed, kills, counts, talk.shared_count(), bad, logs)
 
     async def _ask_for_a_while(self, talk: Talk) -> None:
         asking = asyncio.create_task(self._keep_asking(talk))

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 
 from bots.playground.base import Feed, MessageView
@@ -19,17 +20,17 @@ _NAME = re.compile(r"\bq(\d+)\b")
 
 
 def answer_slowly(payload: Json, chance: random.Random) -> Answer:
-    """Answer the last question in a few steps: it begins with `<qN` and ends with `qN>`."""
-    question = _NAME.findall(payload["messages"][-1]["content"])[-1]
+    """Answer the question, or all that were merged into it, in a few steps between marks for each."""
+    questions = _NAME.findall(payload["messages"][-1]["content"])
     loop = asyncio.get_running_loop()
-    steps: list[str | asyncio.Event] = [f"[begin q{question}] "]
+    steps: list[str | asyncio.Event] = ["".join(f"[begin q{name}] " for name in questions)]
     at = 0.0
     for number in range(chance.randrange(3, 7)):
         at += chance.uniform(0.05, 0.4)
         event = asyncio.Event()
         loop.call_later(at, event.set)
         steps += [event, f"word{number} " * chance.randrange(1, 30)]
-    return Answer(*steps, f"[end q{question}]")
+    return Answer(*steps, " ".join(f"[end q{name}]" for name in questions))
 
 
 class Crowd(Protocol):
@@ -138,6 +139,11 @@ class Talk:
                 if "⚠️" in text:
                     told[place] += 1
         return {number: _judge(begun[number], ended[number]) for number in self.asked}
+
+    def shared_count(self) -> int:
+        """Count the replies that answer more than one question."""
+        views = chain.from_iterable(self.crowd.replies(place) for place in range(self.places))
+        return sum(1 for view in views if view["text"].count("[begin q") > 1)
 
     def open_count(self) -> int:
         """Count the questions that have no whole answer yet."""

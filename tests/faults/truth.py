@@ -68,7 +68,11 @@ def _compare_questions(
 def _compare_replies(
     turns: Sequence[Turn], said: dict[str, MessageView], told: Collection[str]
 ) -> Iterable[str]:
+    by_id = {turn.id: turn for turn in turns}
     for turn in turns:
+        if turn.merged_into is not None:
+            yield from _compare_merged(turn, by_id.get(turn.merged_into))
+            continue
         views = [said[id_] for id_ in _reply_ids(turn) if id_ in said]
         text = "\n".join(view["text"] for view in views)
         if any(view["is_streaming"] for view in views):
@@ -80,6 +84,16 @@ def _compare_replies(
             yield f"{turn.text!r} is {turn.state}: {turn.error}"
         elif _words(text) != _words(turn.reply_text or ""):
             yield f"{turn.text!r} shows {text!r} and has {turn.reply_text!r}"
+
+
+def _compare_merged(turn: Turn, lead: Turn | None) -> Iterable[str]:
+    """A question that another one's reply answers ended as that one did, later, and has none of its own."""
+    if lead is None or lead.merged_into is not None or lead.sent_at < turn.sent_at:
+        yield f"{turn.text!r} was merged into {lead and lead.text!r}"
+    elif turn.state is not lead.state:
+        yield f"{turn.text!r} is {turn.state}, and what it was merged into {lead.state}"
+    if turn.replies or turn.reply_text is not None:
+        yield f"{turn.text!r} was merged, and has a reply of its own"
 
 
 def _find_strays(
