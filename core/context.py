@@ -22,6 +22,11 @@ def fit_answer(max_new_tokens: int, window_tokens: int) -> int:
     return max(1, min(max_new_tokens, window_tokens // 2))
 
 
+def limit_characters(window_tokens: int) -> int:
+    """Say of how many characters, at the least, `fit_messages` can make no more use."""
+    return int(window_tokens * _BYTES_PER_TOKEN)
+
+
 def fit_messages(
     messages: Sequence[Message], system: str | None, window_tokens: int, answer_tokens: int
 ) -> tuple[Message, ...]:
@@ -30,6 +35,13 @@ def fit_messages(
     The last message, the question, is always among them. What is left begins with a person's
     message and alternates in role, as providers demand. System messages are left out.
     """
+    return tuple(merge_same_role(choose_newest(messages, system, window_tokens, answer_tokens)))
+
+
+def choose_newest(
+    messages: Sequence[Message], system: str | None, window_tokens: int, answer_tokens: int
+) -> list[Message]:
+    """Choose as `fit_messages` does, without joining any: what is missing was said before them."""
     budget_tokens = int((window_tokens - answer_tokens) * _SPARE) - estimate_tokens(system or "")
     spoken = [message for message in name_speakers(messages) if message.role != "system"]
     kept: list[Message] = []
@@ -41,7 +53,7 @@ def fit_messages(
     kept.reverse()
     while len(kept) > 1 and kept[0].role != "user":
         kept.pop(0)
-    return tuple(merge_same_role(kept))
+    return kept
 
 
 def name_speakers(messages: Sequence[Message]) -> list[Message]:

@@ -67,6 +67,19 @@ class Message:
         return self.text or None
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Messages of a conversation by their positions: those behind `after`, as far as `until`."""
+
+    after: int
+    until: int
+
+    @property
+    def count(self) -> int:
+        """How many messages, with those among them that are never sent."""
+        return self.until - self.after
+
+
 @dataclass(slots=True)
 class Conversation:
     """The messages of one thread, oldest first. A system prompt, if any, stands first."""
@@ -77,6 +90,8 @@ class Conversation:
     """The model that people chose for this thread; None is the installation's."""
     system_prompt: str | None = None
     """The system prompt that people set for this thread; None is the installation's."""
+    left_out: Span | None = None
+    """Older messages that were not read along, since no model's window has room for them."""
 
     @classmethod
     def system(cls, text: str) -> Conversation:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from core.context import fit_answer, fit_messages
+from core.context import fit_answer, fit_messages, limit_characters
 from core.conversation import Turn, TurnState, Usage
 from core.errors import (
     DeliveryError,
@@ -168,12 +168,12 @@ class Run:
             self._asking = None
 
     async def _ask(self) -> tuple[ModelRef, str, Usage]:
-        conversation = await self._store.load(self.turn.key)
+        ref = self._models.get_model(await self._store.find_model(self.turn.key))
+        window = min(ref.window_tokens, self._options.max_context_tokens or ref.window_tokens)
+        conversation = await self._store.load(self.turn.key, limit_characters(window))
         if not conversation.messages or conversation.messages[-1].role != "user":
             raise _StoppedError  # the question was taken out of the conversation meanwhile
-        ref = self._models.get_model(conversation.model)
         system = conversation.system_prompt or self._options.system_prompt
-        window = min(ref.window_tokens, self._options.max_context_tokens or ref.window_tokens)
         answer_tokens = fit_answer(self._options.max_new_tokens, window)
         request = Request(
             model=ref.model,

@@ -17,6 +17,7 @@ from core.conversation import (
     Incoming,
     Message,
     ReplyMessage,
+    Span,
     ThreadKey,
     Turn,
     TurnState,
@@ -93,7 +94,16 @@ def parse_conversation(key: ThreadKey, rows: list[Row]) -> Conversation:
         key=key,
         model=rows[0]["chosen_model"],
         system_prompt=rows[0]["system_prompt"],
+        left_out=_parse_left_out(rows),
     )
+
+
+def _parse_left_out(rows: list[Row]) -> Span | None:
+    places = [row["place"] for row in rows]
+    if None in places:  # read to the beginning
+        return None
+    span = Span(rows[0]["cleared_position"], min(places) - 1)
+    return span if span.count else None
 
 
 def parse_info(row: Row) -> ConversationInfo:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context import estimate_tokens, fit_answer, fit_messages, name_speakers
+from core.context import estimate_tokens, fit_answer, fit_messages, limit_characters, name_speakers
 from core.conversation import Author, Message
 
 ADA, GRACE = Author("U1", "Ada"), Author("U2", "Grace")
@@ -27,6 +27,22 @@ def test_the_newest_fit_and_the_question_is_among_them(
     if len(fitted) > 1:
         total = sum(estimate_tokens(message.text) for message in fitted)
         assert total + estimate_tokens("Be kind.") + answer <= window
+
+
+@given(TALK, TEXT, st.integers(min_value=50, max_value=3000))
+def test_what_is_beyond_the_limit_of_characters_changes_nothing(
+    talk: list[tuple[bool, str]], question: str, window: int
+):
+    messages = [Message.user(text) if is_user else Message.ai(text) for is_user, text in talk]
+    messages.append(Message.user(question))
+    read: list[Message] = []
+    for message in reversed(messages):
+        if sum(len(each.text) for each in read) >= limit_characters(window):
+            break
+        read.insert(0, message)
+    answer = fit_answer(1000, window)
+    whole = fit_messages(messages, "Be kind.", window, answer)
+    assert fit_messages(read, "Be kind.", window, answer) == whole
 
 
 def test_a_short_conversation_goes_whole():

@@ -39,9 +39,15 @@ class StoredMessage:
 class Conversations(Protocol):
     """Reads conversations, and does to them what people ask for."""
 
-    async def load(self, key: ThreadKey) -> Conversation:
+    async def find_model(self, key: ThreadKey) -> str | None:
+        """Read which model people chose for a conversation. None is the default's."""
+        ...
+
+    async def load(self, key: ThreadKey, max_chars: int | None = None) -> Conversation:
         """Read what the question that runs now sends: nothing cleared, nothing failed, nothing queued.
 
+        With `max_chars` only the newest messages, the question always among them, until their texts
+        have more than so many characters; `left_out` says where the others stand.
         Raises KeyError when there is no such conversation.
         """
         ...

@@ -17,13 +17,24 @@ from core.store.rows import (
 )
 from core.store.sql.room import Room, in_transaction
 
+_ANY_LENGTH = 2**62
+
 
 class SqlConversations(Room):
     """Reads conversations, and does to them what people ask for."""
 
-    async def load(self, key: ThreadKey) -> Conversation:
-        """Read what the question that runs now sends. Raises KeyError."""
-        rows = await self.database.load("load_conversation", **render_key(key))
+    async def find_model(self, key: ThreadKey) -> str | None:
+        """Read which model people chose for a conversation."""
+        row = await self.database.find("find_model", **render_key(key))
+        return None if row is None else row["model"]
+
+    async def load(self, key: ThreadKey, max_chars: int | None = None) -> Conversation:
+        """Read what the question that runs now sends, or the newest of it. Raises KeyError."""
+        rows = await self.database.load(
+            "load_conversation",
+            **render_key(key),
+            max_chars=_ANY_LENGTH if max_chars is None else max_chars,
+        )
         if not rows:
             raise KeyError(str(key))
         return parse_conversation(key, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.conversation import Author, Message, ThreadKey, TurnState, Usage
+from core.conversation import Author, Message, Span, ThreadKey, TurnState, Usage
 from core.store.base import Store
 from tests.core.store.values import (
     ANN,
@@ -64,6 +64,35 @@ class MemoryContract:
         await store.finish(first)
         await store.start_next(first.conversation_id)
         assert await load_texts(store) == ["question 5", "answer 5", "question 1"]
+
+    async def test_only_the_newest_messages_are_read_where_there_are_too_many(
+        self, store: Store
+    ) -> None:
+        for seconds in range(5):
+            await complete(store, ask(seconds), "answer")  # 10 and 6 characters
+        await start(store, ask(5))
+        for max_chars, count in ((0, 1), (10, 2), (11, 3), (27, 5), (90, 11), (91, 11)):
+            conversation = await store.load(KEY, max_chars)
+            assert len(conversation.messages) == count
+            assert conversation.messages[-1].text == "question 5"
+            assert conversation.left_out == (Span(0, 11 - count) if count < 11 else None)
+        assert (await store.load(KEY)).left_out is None
+
+    async def test_what_was_cleared_or_failed_is_not_left_out(self, store: Store) -> None:
+        for seconds in range(4):
+            await complete(store, ask(seconds), "answer")
+        await store.clear(KEY, at(1))
+        failed = await start(store, ask(4))
+        await store.fail(failed, "no answer")
+        await start(store, ask(5))
+        conversation = await store.load(KEY, 16)
+        assert [message.text for message in conversation.messages] == [
+            "question 3",
+            "answer",
+            "question 5",
+        ]
+        assert conversation.left_out == Span(after=4, until=6)
+        assert await store.find_model(KEY) is None
 
     async def test_other_thread_is_not_seen(self, store: Store) -> None:
         await complete(store, ask(1))

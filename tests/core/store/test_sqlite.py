@@ -21,13 +21,16 @@ from tests.core.store.values import KEY, Calendar, ask, complete, queue, start
 QUERIES = database.load_queries("sqlite3", "sqlite")
 
 OF_EVERY_TURN = [
-    "touch_conversation", "touch_conversation_by_id", "find_conversation", "load_conversation",
+    "touch_conversation", "touch_conversation_by_id", "find_conversation", "load_conversation", "find_model",
     "insert_turn", "load_turn", "load_turn_of_message", "load_unfinished", "load_queued", "start", "merge",
     "take_over",
     "extend", "load_waiting",
     "deliver", "finish", "fail", "cancel", "reject", "cancel_until", "raise_watermark",
     "add_question", "place_question", "add_answer", "mark_unsent", "mark_unanswered", "put_reply",
 ]  # fmt: skip
+
+KNOWN_ROWS = ("SCAN asked", "SCAN walked")
+"""What a query itself just found."""
 
 
 @pytest.fixture
@@ -47,12 +50,12 @@ async def plans(sqlite_url: str) -> dict[str, list[str]]:
 
 async def test_no_query_of_a_turn_reads_a_whole_table(plans: dict[str, list[str]]) -> None:
     for name in OF_EVERY_TURN:
-        whole = [step for step in plans[name] if step.startswith("SCAN")]
-        assert all("turns_unfinished" in step for step in whole), (name, whole)
+        whole = [step for step in plans[name] if "SCAN" in step or "AUTOMATIC" in step]
+        known = [step for step in whole if step in KNOWN_ROWS or "turns_unfinished" in step]
+        assert whole == known, name
 
 
-async def test_load_reads_in_the_order_of_its_index(plans: dict[str, list[str]]) -> None:
-    assert not any("TEMP B-TREE" in step for step in plans["load_conversation"])
+async def test_next_turn_is_found_in_the_order_of_its_index(plans: dict[str, list[str]]) -> None:
     assert not any("TEMP B-TREE" in step for step in plans["load_queued"])
 
 

@@ -62,28 +62,76 @@ WHERE platform = :platform
 ORDER BY updated_at DESC, id DESC
 LIMIT :max_conversations;
 
--- name: load_conversation(platform, workspace, channel, thread)
+-- name: find_model(platform, workspace, channel, thread)^
+-- The model that people chose for a conversation.
+SELECT model FROM conversations
+WHERE platform = :platform
+    AND workspace = :workspace
+    AND channel = :channel
+    AND thread = :thread;
+
+-- name: load_conversation(platform, workspace, channel, thread, max_chars)
 -- A conversation and what the question that runs now sends, a row for each message, in one read
--- so that nothing can change in between. One row without a role where there is nothing to send.
+-- so that nothing can change in between. It walks back from the newest message until their texts
+-- have that many characters: what is older costs nothing. A place without a message is one that is
+-- not sent, or, without a number, the beginning.
+WITH RECURSIVE
+asked AS (
+    SELECT id, model, system_prompt, cleared_position
+    FROM conversations
+    WHERE platform = :platform
+        AND workspace = :workspace
+        AND channel = :channel
+        AND thread = :thread
+),
+
+walked (conversation_id, cleared_position, place, newer_chars) AS (
+    SELECT
+        asked.id,
+        asked.cleared_position,
+        (
+            SELECT MAX(newest.position) FROM messages AS newest
+            WHERE newest.conversation_id = asked.id
+                AND newest.position > asked.cleared_position
+        ),
+        CAST(0 AS BIGINT)
+    FROM asked
+    UNION ALL
+    SELECT
+        walked.conversation_id,
+        walked.cleared_position,
+        (
+            SELECT MAX(older.position) FROM messages AS older
+            WHERE older.conversation_id = walked.conversation_id
+                AND older.position > walked.cleared_position
+                AND older.position < walked.place
+        ),
+        walked.newer_chars + CASE WHEN messages.is_failed THEN 0 ELSE LENGTH(messages.text) END
+    FROM walked
+    INNER JOIN messages
+        ON messages.conversation_id = walked.conversation_id
+        AND messages.position = walked.place
+    WHERE walked.newer_chars < :max_chars
+)
+
 SELECT
-    conversations.model AS chosen_model,
-    conversations.system_prompt,
+    asked.model AS chosen_model,
+    asked.system_prompt,
+    asked.cleared_position,
+    walked.place,
     messages.role,
     messages.author_id,
     messages.author_name,
     messages.text,
     messages.model,
     messages.sent_at
-FROM conversations
+FROM asked
+INNER JOIN walked ON asked.id = walked.conversation_id
 LEFT JOIN messages
-    ON messages.conversation_id = conversations.id
-    AND messages.position > conversations.cleared_position
+    ON messages.conversation_id = walked.conversation_id
+    AND messages.position = walked.place
     AND NOT messages.is_failed
-WHERE conversations.platform = :platform
-    AND conversations.workspace = :workspace
-    AND conversations.channel = :channel
-    AND conversations.thread = :thread
-ORDER BY messages.position;
+ORDER BY walked.place;
 
 -- name: load_history(platform, workspace, channel, thread, max_messages)
 -- The newest messages of a conversation, newest first; questions that wait count as the newest.
