@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from core.files.values import Attachment, Image
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -45,6 +47,10 @@ class Message:
     author: Author | None = None
     sent_at: datetime | None = None
     model: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    """The files that came with it, as the store has them."""
+    images: tuple[Image, ...] = ()
+    """Those of them that go to the model as pictures; the others stand in the text."""
 
     @classmethod
     def user(cls, text: str, author: Author | None = None) -> Message:
@@ -143,6 +149,7 @@ class Incoming:
     author: Author
     text: str
     sent_at: datetime
+    attachments: tuple[Attachment, ...] = ()
 
 
 ReplyKind = Literal["message", "stream", "notice"]

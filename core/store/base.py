@@ -13,15 +13,24 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from core.store.rooms.attachments import Attachments, WantedFile
 from core.store.rooms.conversations import ConversationInfo, Conversations, StoredMessage
 from core.store.rooms.journal import Journal, Recorded
 from core.store.rooms.replies import Replies
 from core.store.rooms.together import HEARTBEAT, LEASE, Together
 
-__all__ = ["HEARTBEAT", "LEASE", "ConversationInfo", "Recorded", "Store", "StoredMessage"]
+__all__ = [
+    "HEARTBEAT",
+    "LEASE",
+    "ConversationInfo",
+    "Recorded",
+    "Store",
+    "StoredMessage",
+    "WantedFile",
+]
 
 
-class Store(Journal, Replies, Conversations, Together, Protocol):
+class Store(Journal, Replies, Conversations, Attachments, Together, Protocol):
     """All that is kept. Every method raises StoreError where the store cannot serve."""
 
     async def ping(self) -> None:

@@ -10,6 +10,8 @@ from core.store.database import Database, Queries, Transaction
 from core.store.rows import Row, Value, parse_time
 
 PAGE_ROWS = 500
+LARGE_PAGE_ROWS = 4
+_FIRST = -(2**31)  # a notice's part is negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,10 @@ class Table:
 
     name: str
     columns: tuple[str, ...]
+    key: tuple[str, ...] = ("id",)
+    """By what its pages follow one another: one column, or a turn's id and a number."""
+    is_large: bool = False
+    """Whether a row may be megabytes: its pages are then of few."""
 
 
 TABLES = (
@@ -44,7 +50,21 @@ TABLES = (
             "message_id", "text", "model", "tokens", "is_failed", "sent_at",
         ),
     ),
-    Table("replies", ("turn_id", "part", "message_id", "kind")),
+    Table("replies", ("turn_id", "part", "message_id", "kind"), ("turn_id", "part")),
+    Table(
+        "files",
+        ("sha256", "media_type", "content", "text", "used_at"),
+        ("sha256",),
+        is_large=True,
+    ),
+    Table(
+        "attachments",
+        (
+            "turn_id", "number", "file_id", "name", "url", "media_type", "size_bytes", "note",
+            "sha256",
+        ),
+        ("turn_id", "number"),
+    ),
 )  # fmt: skip
 """In the order in which they refer to one another."""
 
@@ -101,16 +121,14 @@ async def _copy_table(
 
 
 async def _load_pages(source: Queries, table: Table) -> AsyncGenerator[list[Mapping[str, Value]]]:
-    place: dict[str, Value] = {"after": 0}
-    if table.name == "replies":
-        place["after_part"] = 0
-    while rows := await source.load(f"load_{table.name}_page", **place, max_rows=PAGE_ROWS):
+    max_rows = LARGE_PAGE_ROWS if table.is_large else PAGE_ROWS
+    after: dict[str, Value] = {"after": "" if table.key == ("sha256",) else 0, "after_part": _FIRST}
+    names = tuple(after)[: len(table.key)]
+    place = {name: after[name] for name in names}
+    while rows := await source.load(f"load_{table.name}_page", **place, max_rows=max_rows):
         yield [_read(row, table) for row in rows]
         last = rows[-1]
-        if table.name == "replies":
-            place = {"after": last["turn_id"], "after_part": last["part"]}
-        else:
-            place = {"after": last["id"]}
+        place = {name: last[column] for name, column in zip(names, table.key, strict=True)}
 
 
 def _read(row: Row, table: Table) -> Mapping[str, Value]:

@@ -7,6 +7,7 @@ A time goes into a query as an aware datetime. It comes out as one, or as whole 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Protocol
@@ -22,9 +23,10 @@ from core.conversation import (
     Turn,
     TurnState,
 )
-from core.store.base import ConversationInfo, StoredMessage
+from core.files.values import Attachment
+from core.store.base import ConversationInfo, StoredMessage, WantedFile
 
-Value = str | int | datetime | None
+Value = str | int | bytes | datetime | None
 """What a query takes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,7 +92,11 @@ def parse_turns(rows: Iterable[Row]) -> list[Turn]:
 def parse_conversation(key: ThreadKey, rows: list[Row]) -> Conversation:
     """Read a conversation from the rows of `load_conversation`, of which there is at least one."""
     return Conversation(
-        messages=[_parse_message(row) for row in rows if row["role"] is not None],
+        messages=[
+            _parse_sent_message(list(group))
+            for position, group in groupby(rows, lambda row: row["position"])
+            if position is not None
+        ],
         key=key,
         model=rows[0]["chosen_model"],
         system_prompt=rows[0]["system_prompt"],
@@ -138,6 +144,51 @@ def _parse_message(row: Row) -> Message:
         sent_at=parse_time(row["sent_at"]),
         model=row["model"],
     )
+
+
+def _parse_sent_message(rows: list[Row]) -> Message:
+    attachments = (_parse_attachment(row) for row in rows if row["number"] is not None)
+    return replace(_parse_message(rows[0]), attachments=tuple(attachments))
+
+
+def _parse_attachment(row: Row) -> Attachment:
+    return Attachment(
+        id=row["file_id"],
+        name=row["name"],
+        url=row["url"],
+        media_type=row["media_type"],
+        size_bytes=row["size_bytes"],
+        note=row["note"],
+        sha256=row["sha256"],
+    )
+
+
+def parse_wanted_file(row: Row) -> WantedFile:
+    """Read a row of `load_wanted_files`."""
+    return WantedFile(
+        turn_id=row["turn_id"],
+        number=row["number"],
+        key=_parse_key(row),
+        message_id=row["message_id"],
+        attachment=_parse_attachment(row),
+    )
+
+
+def render_attachments(turn_id: int, attachments: Iterable[Attachment]) -> list[dict[str, Value]]:
+    """Give the columns of a question's files."""
+    return [
+        {
+            "turn_id": turn_id,
+            "number": number,
+            "file_id": attachment.id,
+            "name": render_text(attachment.name),
+            "url": render_text(attachment.url),
+            "media_type": render_text(attachment.media_type),
+            "size_bytes": attachment.size_bytes,
+            "note": render_text(attachment.note),
+        }
+        for number, attachment in enumerate(attachments)
+    ]
 
 
 def _parse_turn(rows: list[Row]) -> Turn:

@@ -119,7 +119,7 @@ class _Adapter(AioSQLiteAdapter):
         await conn.executemany(sql, [_bind(row) for row in parameters])
 
 
-def _bind(values: Mapping[str, Value]) -> dict[str, str | int | None]:
+def _bind(values: Mapping[str, Value]) -> dict[str, str | int | bytes | None]:
     """Make values ready for SQLite, which has no type for times."""
     return {
         name: render_time(value) if isinstance(value, datetime) else value

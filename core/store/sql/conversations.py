@@ -118,4 +118,5 @@ class SqlConversations(Room):
         gone = await transaction.load(
             "prune", untouched_since=untouched_since, max_conversations=limit
         )
+        await transaction.load("prune_files", untouched_since=untouched_since)
         return len(gone)

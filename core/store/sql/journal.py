@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from core.conversation import Incoming, Turn, TurnState, Usage
 from core.store.base import Recorded
 from core.store.database import Transaction
-from core.store.rows import parse_turns, render_key, render_message_key, render_text
+from core.store.rows import (
+    parse_turns,
+    render_attachments,
+    render_key,
+    render_message_key,
+    render_text,
+)
 from core.store.sql.room import Room, in_transaction
 
 
@@ -36,6 +42,9 @@ class SqlJournal(Room):
             turn_id=turn_id,
             text=render_text(incoming.text),
         )
+        if incoming.attachments:
+            rows = render_attachments(turn_id, incoming.attachments)
+            await transaction.run_many("insert_attachment", rows)
         return await self._get_written(transaction, turn_id)
 
     async def is_recorded(self, incoming: Incoming) -> bool:

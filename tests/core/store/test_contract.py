@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.core.store.contract import JournalContract
+from tests.core.store.files_contract import FilesContract
 from tests.core.store.memory_contract import MemoryContract
 from tests.core.store.merging_contract import MergingContract
 
@@ -16,4 +17,8 @@ class TestMerging(MergingContract):
 
 
 class TestMemory(MemoryContract):
+    pass
+
+
+class TestFiles(FilesContract):
     pass

@@ -10,10 +10,12 @@ from blockbuster import BlockBuster
 
 from core.conversation import ReplyMessage, ThreadKey, TurnState
 from core.errors import StoreError
+from core.files.values import Reading, digest
 from core.store import copy as copying
 from core.store.base import Store
 from core.store.copy import copy
 from core.store.sql import SqlStore
+from tests.core.store.files_contract import NOTES, PHOTO, PIXELS, send
 from tests.core.store.values import (
     KEY,
     OTHER,
@@ -58,8 +60,19 @@ async def fill(store: Store) -> None:
     running = await start(store, ask(8, key=OTHER))
     await store.add_reply_message(running, ReplyMessage(0, "stream", "stream"))
     await store.record_command(ask(9, key=ThreadKey("discord", "G", "C")))
+    await fill_files(store)
     await store.set_model(OTHER, "demo/echo")
     await store.set_system_prompt(OTHER, "Be brief.")
+
+
+async def fill_files(store: Store) -> None:
+    key = ThreadKey("discord", "G", "C2")
+    for seconds in (10, 11):
+        turn = await start(store, send(seconds, PHOTO, NOTES, key=key))
+        photo, notes = await store.load_wanted_files(turn)
+        await store.save_file(photo, digest(str(seconds).encode()), Reading(PIXELS))
+        await store.refuse_file(notes, "gone")
+        await store.fail(turn, "no")
 
 
 async def look(store: Store) -> list[object]:
@@ -69,6 +82,7 @@ async def look(store: Store) -> list[object]:
         await store.load_unfinished(),
         [(await store.load(key), await store.load_history(key)) for key in (KEY, OTHER)],
         [await store.find_turn(turn_id) for turn_id in range(1, 20)],
+        [await store.find_file(digest(name)) for name in (b"10", b"11")],
     ]
 
 
@@ -80,10 +94,17 @@ async def test_target_tells_what_the_source_told(url: str, target_url: str) -> N
             source.database, target.database, lambda *progress: told.append(progress)
         )
         assert await look(target) == await look(source)
-    assert counts == {"conversations": 3, "turns": 10, "messages": 15, "replies": 11}
-    assert told[0] == ("conversations", 0, 3)
-    assert told[-1] == ("replies", 11, 11)
-    assert ("turns", 6, 10) in told
+    assert counts == {
+        "conversations": 4,
+        "turns": 12,
+        "messages": 17,
+        "replies": 11,
+        "files": 2,
+        "attachments": 4,
+    }
+    assert told[0] == ("conversations", 0, 4)
+    assert told[-1] == ("attachments", 4, 4)
+    assert ("turns", 6, 12) in told
 
 
 async def test_copy_goes_on_where_the_source_stood(url: str, target_url: str) -> None:
@@ -121,7 +142,7 @@ async def test_source_without_anything_is_refused(url: str, target_url: str) -> 
 async def assert_empty(store: SqlStore) -> None:
     row = await store.database.find("count_rows")
     assert row is not None
-    assert [row[table.name] for table in copying.TABLES] == [0, 0, 0, 0]
+    assert [row[table.name] for table in copying.TABLES] == [0] * len(copying.TABLES)
 
 
 async def test_source_that_changes_meanwhile_leaves_nothing(

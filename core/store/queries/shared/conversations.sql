@@ -71,8 +71,8 @@ WHERE platform = :platform
     AND thread = :thread;
 
 -- name: load_conversation(platform, workspace, channel, thread, max_chars)
--- A conversation and what the question that runs now sends, a row for each message, in one read
--- so that nothing can change in between. It walks back from the newest message until their texts
+-- A conversation and what the question that runs now sends, a row for each message, and one more for
+-- each further file of it, in one read so that nothing can change in between. It walks back from the newest message until their texts
 -- have that many characters: what is older costs nothing. A place without a message is one that is
 -- not sent, or, without a number, the beginning.
 WITH RECURSIVE
@@ -119,19 +119,29 @@ SELECT
     asked.system_prompt,
     asked.cleared_position,
     walked.place,
+    messages.position,
     messages.role,
     messages.author_id,
     messages.author_name,
     messages.text,
     messages.model,
-    messages.sent_at
+    messages.sent_at,
+    attachments.number,
+    attachments.file_id,
+    attachments.name,
+    attachments.url,
+    attachments.media_type,
+    attachments.size_bytes,
+    attachments.note,
+    attachments.sha256
 FROM asked
 INNER JOIN walked ON asked.id = walked.conversation_id
 LEFT JOIN messages
     ON messages.conversation_id = walked.conversation_id
     AND messages.position = walked.place
     AND NOT messages.is_failed
-ORDER BY walked.place;
+LEFT JOIN attachments ON attachments.turn_id = messages.turn_id AND messages.role = 'user'
+ORDER BY walked.place, attachments.number;
 
 -- name: load_history(platform, workspace, channel, thread, max_messages)
 -- The newest messages of a conversation, newest first; questions that wait count as the newest.

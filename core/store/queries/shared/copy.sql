@@ -6,7 +6,9 @@ SELECT
     (SELECT COUNT(*) FROM conversations) AS conversations,
     (SELECT COUNT(*) FROM turns) AS turns,
     (SELECT COUNT(*) FROM messages) AS messages,
-    (SELECT COUNT(*) FROM replies) AS replies;
+    (SELECT COUNT(*) FROM replies) AS replies,
+    (SELECT COUNT(*) FROM files) AS files,
+    (SELECT COUNT(*) FROM attachments) AS attachments;
 
 -- name: load_conversations_page(after, max_rows)
 -- The next conversations after an id.
@@ -25,6 +27,17 @@ SELECT * FROM messages WHERE id > :after ORDER BY id LIMIT :max_rows;
 SELECT * FROM replies
 WHERE turn_id > :after OR (turn_id = :after AND part > :after_part)
 ORDER BY turn_id, part
+LIMIT :max_rows;
+
+-- name: load_files_page(after, max_rows)
+-- The next files after a hash.
+SELECT * FROM files WHERE sha256 > :after ORDER BY sha256 LIMIT :max_rows;
+
+-- name: load_attachments_page(after, after_part, max_rows)
+-- The next files of questions after a turn's number.
+SELECT * FROM attachments
+WHERE turn_id > :after OR (turn_id = :after AND number > :after_part)
+ORDER BY turn_id, number
 LIMIT :max_rows;
 
 -- name: insert_conversations(id, platform, workspace, channel, thread, model, system_prompt, cleared_position, created_at, updated_at)*!
@@ -66,3 +79,13 @@ VALUES (
 -- Put messages of replies in as they are.
 INSERT INTO replies (turn_id, part, message_id, kind)
 VALUES (:turn_id, :part, :message_id, :kind);
+
+-- name: insert_files(sha256, media_type, content, text, used_at)*!
+-- Put files in as they are.
+INSERT INTO files (sha256, media_type, content, text, used_at)
+VALUES (:sha256, :media_type, :content, :text, :used_at);
+
+-- name: insert_attachments(turn_id, number, file_id, name, url, media_type, size_bytes, note, sha256)*!
+-- Put files of questions in as they are.
+INSERT INTO attachments (turn_id, number, file_id, name, url, media_type, size_bytes, note, sha256)
+VALUES (:turn_id, :number, :file_id, :name, :url, :media_type, :size_bytes, :note, :sha256);

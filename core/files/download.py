@@ -1,0 +1,130 @@
+"""Fetches a file from a chat platform: from its own hosts, without a redirect, bounded in size and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import SplitResult, urlsplit
+
+import aiohttp
+
+from core.files.values import FileLimits, render_size
+
+_ATTEMPTS = 3
+_FIRST_PAUSE = timedelta(seconds=0.5)
+_CHUNK_BYTES = 64 * 1024
+_PORTS = {"http": 80, "https": 443}
+
+
+class FileError(Exception):
+    """A file cannot be had. Its text says why, for people."""
+
+
+class ExpiredError(FileError):
+    """The address is good no more: the platform has to be asked for another one."""
+
+
+class _BusyError(Exception):
+    """The server may have it in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a file is, and what its server wants to see."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    refuses_html: str = ""
+    """What it means where the server sends a web page though the file is none; empty for nothing."""
+
+
+@asynccontextmanager
+async def open_downloader(limits: FileLimits) -> AsyncGenerator[Downloader]:
+    """Open the one session for all files. It keeps no cookies, and goes no way round."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield Downloader(session, limits)
+
+
+class Downloader:
+    """Fetches files."""
+
+    def __init__(self, session: aiohttp.ClientSession, limits: FileLimits) -> None:
+        self._session = session
+        self._limits = limits
+
+    async def fetch(self, address: Address) -> bytes:
+        """Give a file's content. Raises FileError; ExpiredError for an address of which nothing is left."""
+        try:
+            async with asyncio.timeout(self._limits.timeout.total_seconds()):
+                return await self._fetch_insistently(address)
+        except TimeoutError:
+            raise FileError("it could not be fetched in the time allowed") from None
+
+    async def _fetch_insistently(self, address: Address) -> bytes:
+        pause = _FIRST_PAUSE
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._fetch(address)
+            except (_BusyError, aiohttp.ClientError, OSError) as error:
+                if attempt == _ATTEMPTS:
+                    raise FileError("its server cannot be reached") from error
+            await asyncio.sleep(pause.total_seconds())
+            pause *= 2
+        raise AssertionError
+
+    async def _fetch(self, address: Address) -> bytes:
+        async with self._session.get(
+            address.url, headers=address.headers, allow_redirects=False
+        ) as response:
+            self._check(response, address)
+            content = bytearray()
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                content += chunk
+                self._check_size(len(content))
+            return bytes(content)
+
+    def _check(self, response: aiohttp.ClientResponse, address: Address) -> None:
+        status = response.status
+        if status == 429 or status >= 500:
+            raise _BusyError(status)
+        if status in (403, 404, 410):
+            raise ExpiredError("its server has it no more")
+        if 300 <= status < 400:  # where Slack would ask a browser to log in
+            raise FileError(address.refuses_html or "its server sends elsewhere")
+        if status != 200:
+            raise FileError(f"its server answers {status}")
+        if address.refuses_html and response.content_type == "text/html":
+            raise FileError(address.refuses_html)
+        self._check_size(response.content_length or 0)
+
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > self._limits.max_bytes:
+            raise FileError(f"it is larger than {render_size(self._limits.max_bytes)}")
+
+
+def is_on(url: str, hosts: Collection[str]) -> bool:
+    """Tell whether an address is on one of these hosts, each `scheme://host[:port]`.
+
+    A host that begins with a dot stands for all below it, too. The port has to be the same, and a
+    user or password is nobody's.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None:
+            return False
+        return any(_is_same(parts, urlsplit(host)) for host in hosts)
+    except ValueError:
+        return False
+
+
+def _is_same(parts: SplitResult, host: SplitResult) -> bool:
+    name, wanted = parts.hostname or "", host.hostname or ""
+    is_there = name == wanted or (wanted.startswith(".") and f".{name}".endswith(wanted))
+    return bool(name) and is_there and parts.scheme == host.scheme and _port(parts) == _port(host)
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or _PORTS.get(parts.scheme)

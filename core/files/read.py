@@ -1,0 +1,96 @@
+"""Reads a file: text at once, everything else in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import sys
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from core.files.extract import UnreadableError
+from core.files.identify import Kind, decode, explain_unreadable, find_kind, identify
+from core.files.values import File, FileLimits, Reading
+
+_MOST_AT_ONCE = 2
+_ROOT = Path(__file__).parents[2]
+
+
+class Reader:
+    """Reads files within limits. Two at a time: they take a processor each."""
+
+    def __init__(self, limits: FileLimits) -> None:
+        self._limits = limits
+        self._at_once = asyncio.Semaphore(_MOST_AT_ONCE)
+
+    async def read(self, content: bytes) -> Reading:
+        """Give what there is to read in a file. Raises UnreadableError."""
+        if not content:
+            raise UnreadableError("the file is empty")
+        media_type = identify(content)
+        match find_kind(media_type):
+            case "unreadable":
+                raise UnreadableError(explain_unreadable(media_type))
+            case "text":
+                return self._read_text(content)
+            case kind:
+                async with self._at_once:
+                    return await self._read_apart(kind, media_type, content)
+
+    def _read_text(self, content: bytes) -> Reading:
+        most = self._limits.max_characters
+        text = decode(content[: most * 4])  # no encoding takes more bytes for a character
+        note = ""
+        if len(text) > most or len(content) > most * 4:
+            text, note = text[:most], f"only the first {most:,} characters were read"
+        return Reading(File("text/plain", text=text), note)
+
+    async def _read_apart(self, kind: Kind, media_type: str, content: bytes) -> Reading:
+        output = await _run_worker(kind, content, self._limits)
+        header, _, data = output.partition(b"\n")
+        try:
+            answer: dict[str, str] = json.loads(header)
+        except ValueError:
+            raise UnreadableError("it takes too much memory or time to read") from None
+        if error := answer.get("error"):
+            raise UnreadableError(error)
+        if kind == "image":
+            return Reading(File(answer["media_type"], content=data), answer["note"])
+        return Reading(File(media_type, text=data.decode()), answer["note"])
+
+
+async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
+    """Run the process to its end, and give what it said; empty where it was ended. Raises UnreadableError."""
+    arguments = (kind, limits.max_pages, limits.max_characters, _whole_seconds(limits.timeout))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "core.files.worker", *map(str, arguments)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(),
+    )
+    try:
+        async with asyncio.timeout(limits.timeout.total_seconds()):
+            output, _ = await process.communicate(content)
+    except TimeoutError:
+        raise UnreadableError("it takes too long to read") from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return output
+
+
+def _environment() -> dict[str, str]:
+    """Give what Python needs to run, and none of the bot's secrets."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
+    return kept | {"PYTHONPATH": str(_ROOT)}
+
+
+def _whole_seconds(duration: timedelta) -> int:
+    return math.ceil(duration.total_seconds())

@@ -1,0 +1,83 @@
+"""The values of files: what a platform tells of one, what is kept of it, and how much is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message, as its platform tells of it: type and size are claims.
+
+    `id` is the platform's own for it, `url` empty where the platform has to be asked. `note` says why
+    it was not read, or which part of it was; `sha256` names the stored file once it was.
+    """
+
+    id: str
+    name: str
+    url: str = ""
+    media_type: str = ""
+    size_bytes: int | None = None
+    note: str = ""
+    sha256: str | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether nobody has tried to read it yet."""
+        return self.sha256 is None and not self.note
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it is kept: an image's bytes, or the text of anything else."""
+
+    media_type: str
+    content: bytes = b""
+    text: str = ""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is one for models that see."""
+        return self.media_type.startswith("image/")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a file. `note` says what was left out; empty where it is whole."""
+
+    file: File
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as it goes to a model."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """How much is taken in with one message, and of one file."""
+
+    max_files: int = 10
+    max_bytes: int = 20_000_000
+    max_characters: int = 100_000
+    max_pages: int = 100
+    timeout: timedelta = timedelta(seconds=30)
+
+
+def digest(content: bytes) -> str:
+    """Give the hash by which a file is stored once."""
+    return sha256(content).hexdigest()
+
+
+def render_size(size_bytes: int) -> str:
+    """Word a size for people."""
+    if size_bytes < 1_000_000:
+        return f"{max(1, round(size_bytes / 1000)):,} kB"
+    return f"{size_bytes / 1_000_000:,.1f} MB".replace(".0 MB", " MB")
