@@ -51,6 +51,11 @@ class Commands:
             return None
         return Command(name, words[1].strip() if len(words) > 1 else "")
 
+    def read(self, incoming: Incoming) -> Command | None:
+        """Read a person's message as a command. One that is only a file is a question."""
+        is_only_files = incoming.attachments and not incoming.text.strip()
+        return None if is_only_files else self.parse(incoming.text)
+
     async def run(self, command: Command, key: ThreadKey, at: datetime | None = None) -> str:
         """Do a command that was given at a platform's time (None: now), and say what came of it.
 

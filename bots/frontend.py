@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bots.link import Link
 from core.conversation import Turn
+from core.intake import FileSource
 from core.sink import RecordReply, ReplySink
 
 __all__ = ["Frontend", "RecordReply", "ReplySink"]
@@ -37,6 +38,11 @@ class Frontend(Protocol):
 
     async def stop(self) -> None:
         """Receive nothing more; `run` returns. Replies under way can still be delivered."""
+        ...
+
+    @property
+    def files(self) -> FileSource | None:
+        """Where the platform has its files. None where people cannot send any."""
         ...
 
     def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:

@@ -15,6 +15,8 @@ import aiohttp
 
 from core.beside import beside
 from core.errors import SettingsError
+from core.files.download import open_downloader
+from core.intake import Intake
 from core.limits import RateLimiter
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Limiter, Provider, Timeouts
@@ -22,6 +24,7 @@ from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
 from core.providers.demo import DemoProvider
 from core.providers.ollama import probe_ollama
 from core.providers.openai import OpenAIProvider
+from core.providers.proxy import find_proxy
 from core.providers.router import RetryPolicy, Router
 from core.run import TurnOptions
 from core.scheduler import run_scheduler
@@ -63,7 +66,11 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
             await store.free_the_deads()
         shared = store.database if store.is_shared else None
         models = await stack.enter_async_context(open_models(settings, shared))
-        turns = await stack.enter_async_context(Turns(store, models, turn_options(settings)))
+        limits = settings.file_limits
+        downloader = await stack.enter_async_context(open_downloader(limits, find_proxy))
+        intake = Intake(store, downloader, limits)
+        options = turn_options(settings)
+        turns = await stack.enter_async_context(Turns(store, models, options, intake=intake))
         if is_runner:
             await stack.enter_async_context(beside(turns.share()))
             await stack.enter_async_context(beside(run_scheduler(store, settings.retention)))

@@ -17,6 +17,11 @@ def estimate_tokens(text: str) -> int:
     return int(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE
 
 
+def estimate_message_tokens(message: Message) -> int:
+    """Estimate the tokens of a message with its images."""
+    return estimate_tokens(message.text) + sum(image.tokens for image in message.images)
+
+
 def fit_answer(max_new_tokens: int, window_tokens: int) -> int:
     """Limit the answer's length so that half of the window, at the least, is the conversation's."""
     return max(1, min(max_new_tokens, window_tokens // 2))
@@ -46,7 +51,7 @@ def choose_newest(
     spoken = [message for message in name_speakers(messages) if message.role != "system"]
     kept: list[Message] = []
     for message in reversed(spoken):
-        budget_tokens -= estimate_tokens(message.text)
+        budget_tokens -= estimate_message_tokens(message)
         if kept and budget_tokens < 0:
             break
         kept.append(message)
@@ -75,7 +80,7 @@ def merge_same_role(messages: Sequence[Message]) -> list[Message]:
     role: Role | None = None
     for message in messages:
         if message.role == role:
-            merged[-1] = replace(merged[-1], text=f"{merged[-1].text}\n\n{message.text}")
+            merged[-1] = merged[-1].join(message)
         else:
             merged.append(message)
             role = message.role

@@ -7,8 +7,9 @@ The names `Conversation.system`, `add`, `Message.user`, `Message.ai`, `Message.s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
@@ -66,6 +67,12 @@ class Message:
     def system(cls, text: str) -> Message:
         """Make a system prompt."""
         return cls("system", text)
+
+    def join(self, later: Message) -> Message:
+        """Make one message of this and a later one."""
+        return replace(
+            self, text=f"{self.text}\n\n{later.text}".strip("\n"), images=self.images + later.images
+        )
 
     @property
     def completion(self) -> str | None:
@@ -179,11 +186,24 @@ class ReplyMessage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counts them; None where it did not say."""
+    """What an answer took: tokens as the provider counts them, None where it did not say.
+
+    Of the input, `cached_tokens` were read from the provider's cache and `written_tokens` put there.
+    The provider knows tokens alone; who runs the turn adds the rest.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    written_tokens: int | None = None
+    is_estimated: bool = False
+    """Whether Skein reckoned the tokens itself, since the provider told none."""
+    cost: Decimal | None = None
+    """In US dollars. None is unknown, which is not 0."""
+    to_first_text: timedelta | None = None
+    """From the question put to the model, waiting for its limits included, to the first text."""
+    in_all: timedelta | None = None
+    """From the same moment to the end of the answer, whole or broken off."""
 
 
 @dataclass(frozen=True, slots=True)

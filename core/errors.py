@@ -16,6 +16,8 @@
     │   ├── ContextTooLongError(tokens, limit)      the conversation does not fit
     │   └── EmptyAnswerError                        an answer without a word
     ├── UnknownModelError(name, closest)
+    ├── FileError(reason)                           a person's file cannot be fetched or read
+    │   └── ExpiredFileError                        its address is good no more
     ├── TokenRefusedError(platform, reason)         a chat platform refuses the bot's token; exit status 2
     └── DeliveryError(reason)                       the platform did not take the reply
 
@@ -150,6 +152,18 @@ class UnknownModelError(SkeinError):
         self.name = name
         self.closest = tuple(closest)
         self.reason = reason
+
+
+class FileError(SkeinError):
+    """A file cannot be fetched or read. `reason` says why, for people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ExpiredFileError(FileError):
+    """A file's address is good no more, or not known: its platform has to be asked for another one."""
 
 
 class TokenRefusedError(SkeinError):

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Literal
 
 from core.context import fit_answer, fit_messages, limit_characters
-from core.conversation import Turn, TurnState, Usage
+from core.conversation import Conversation, Turn, TurnState, Usage
+from core.enclose import enclose
 from core.errors import (
     DeliveryError,
     EmptyAnswerError,
@@ -20,6 +21,7 @@ from core.errors import (
     render_for_people,
 )
 from core.fences import close_fence
+from core.intake import Intake
 from core.providers.base import ModelRef, Models, Request
 from core.sink import ReplySink
 from core.store.base import Store
@@ -72,6 +74,7 @@ class Run:
         models: Models,
         options: TurnOptions,
         age: timedelta,
+        intake: Intake,
     ) -> None:
         self.turn = turn
         self._sink = sink
@@ -79,6 +82,7 @@ class Run:
         self._models = models
         self._options = options
         self._age = age
+        self._intake = intake
         self._shown = ""
         self._was_stopped = False
         self._asking: asyncio.Task[tuple[ModelRef, str, Usage]] | None = None
@@ -170,19 +174,30 @@ class Run:
     async def _ask(self) -> tuple[ModelRef, str, Usage]:
         ref = self._models.get_model(await self._store.find_model(self.turn.key))
         window = min(ref.window_tokens, self._options.max_context_tokens or ref.window_tokens)
-        conversation = await self._store.load(self.turn.key, limit_characters(window))
+        conversation = await self._load(limit_characters(window))
         if not conversation.messages or conversation.messages[-1].role != "user":
             raise _StoppedError  # the question was taken out of the conversation meanwhile
         system = conversation.system_prompt or self._options.system_prompt
         answer_tokens = fit_answer(self._options.max_new_tokens, window)
+        room_tokens = window - answer_tokens
+        enclosed = await enclose(conversation.messages, ref, room_tokens, self._store.find_file)
         request = Request(
             model=ref.model,
-            messages=fit_messages(conversation.messages, system, window, answer_tokens),
+            messages=fit_messages(enclosed.messages, system, window, answer_tokens),
             system=system,
             max_new_tokens=answer_tokens,
             temperature=self._options.temperature,
         )
-        return ref, *await self._stream(ref, request)
+        text, usage = await self._stream(ref, request)
+        return ref, enclosed.annotate(text), usage
+
+    async def _load(self, max_chars: int) -> Conversation:
+        """Load the conversation, once the files of what is asked now are taken in."""
+        conversation = await self._store.load(self.turn.key, max_chars)
+        if not any(each.is_wanted for said in conversation.messages for each in said.attachments):
+            return conversation
+        await self._intake.take(self.turn)
+        return await self._store.load(self.turn.key, max_chars)
 
     async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, Usage]:
         usage, reason = Usage(), None

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from core.errors import SettingsError
+from core.files.values import FileLimits
 
 DEFAULT_SYSTEM_PROMPT = (
     "You are Skein, a helpful assistant in a team's chat. Answer concisely and in the language of the "
@@ -88,6 +89,11 @@ class Settings(BaseSettings):
     store_patience_seconds: float = Field(default=30, ge=0)
     delivery_timeout_seconds: float = Field(default=120, gt=0)
 
+    max_files_per_message: int = Field(default=10, ge=0, le=50)
+    max_file_mb: float = Field(default=20, gt=0, le=100)
+    max_file_characters: int = Field(default=100_000, ge=1_000, le=2_000_000)
+    file_timeout_seconds: float = Field(default=30, gt=0)
+
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
@@ -115,6 +121,16 @@ class Settings(BaseSettings):
     def max_question_age(self) -> timedelta:
         """How old a question may be that is answered after an interruption."""
         return timedelta(minutes=self.max_question_age_minutes)
+
+    @property
+    def file_limits(self) -> FileLimits:
+        """How much is taken in of people's files."""
+        return FileLimits(
+            max_files=self.max_files_per_message,
+            max_bytes=int(self.max_file_mb * 1_000_000),
+            max_characters=self.max_file_characters,
+            timeout=timedelta(seconds=self.file_timeout_seconds),
+        )
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value that is set, for keeping them out of the log."""

@@ -20,6 +20,7 @@ from typing import Self
 from core.beside import beside
 from core.conversation import Incoming, Turn
 from core.errors import LeaseLostError, StoreError
+from core.intake import FileSource, Intake
 from core.lease import Lease
 from core.providers.base import Models
 from core.run import Run, TurnOptions
@@ -60,11 +61,13 @@ class Turns:
         models: Models,
         options: TurnOptions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        intake: Intake | None = None,
     ) -> None:
         self._store = store
         self._models = models
         self._options = options
         self._now = now
+        self._intake = intake or Intake(store)
         self._open_sinks: dict[str, OpenSink] = {}
         self._lanes: dict[int, _Lane] = {}
         self._is_draining = False
@@ -76,8 +79,10 @@ class Turns:
     async def __aexit__(self, *error: object) -> None:
         await self.halt()
 
-    def attach(self, platform: str, open_sink: OpenSink) -> None:
-        """Say how replies are shown on a platform. Its turns can run from now on."""
+    def attach(self, platform: str, open_sink: OpenSink, files: FileSource | None = None) -> None:
+        """Say how replies are shown on a platform, and where its files are. Its turns can run from now on."""
+        if files is not None:
+            self._intake.attach(platform, files)
         self._open_sinks[platform] = open_sink
 
     async def submit(self, incoming: Incoming) -> bool:
@@ -220,7 +225,9 @@ class Turns:
             await self._store.fail(turn, f"no way to reply: {error!r}")
             return
         age = self._find_age(turn, lane)
-        lane.run = run = Run(turn, sink, self._store, self._models, self._options, age)
+        lane.run = run = Run(
+            turn, sink, self._store, self._models, self._options, age, self._intake
+        )
         try:
             async with beside(lease.keep(run.stop)):
                 await run.run()

@@ -9,6 +9,7 @@ from enum import Enum
 
 import discord
 
+from bots.discord.files import parse_attachments
 from core.conversation import Author, Incoming, ThreadKey
 
 PLATFORM = "discord"
@@ -94,6 +95,7 @@ def parse_message(
         author=Author(str(message.author.id), message.author.display_name),
         text=read_text(message, bot),
         sent_at=message.created_at,
+        attachments=parse_attachments(message.attachments),
     )
     return Heard(incoming, _parse_manner(message, place, bot, open_channels))
 

@@ -26,6 +26,7 @@ from bots.discord.events import (
     parse_open_channels,
     parse_place,
 )
+from bots.discord.files import DiscordFiles
 from bots.discord.follow import follow_session
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
@@ -67,6 +68,7 @@ class DiscordFrontend:
         self._commands = commands
         self._now = now
         self.link = Link()
+        self.files = DiscordFiles(lambda: self._client, settings.discord_api_url)
         self._open_channels = parse_open_channels(settings.discord_channels)
         self._connected: BotClient | None = None
         self._is_receiving = False
@@ -164,23 +166,22 @@ class DiscordFrontend:
             await answer_interaction(self._commands, interaction, command, self._find_place)
 
     async def _is_for_bot(self, heard: Heard) -> bool:
-        """A message without text (a picture, a sticker) is for the bot only if it mentions it."""
+        """A message without text or file (a sticker) is for the bot only if it mentions it."""
+        has_content = bool(heard.incoming.text or heard.incoming.attachments)
         match heard.manner:
             case Manner.ADDRESSED:
                 return True
             case Manner.OPEN:
-                return bool(heard.incoming.text)
+                return has_content
             case Manner.FOLLOW_UP:
-                return bool(heard.incoming.text) and await self._threads.takes_part(
-                    heard.incoming.key
-                )
+                return has_content and await self._threads.takes_part(heard.incoming.key)
             case Manner.ASIDE:
                 return False
 
     async def _take(self, incoming: Incoming) -> None:
         """Submit a question, or do a command. What cannot be recorded is told, to be asked again."""
         try:
-            command = self._commands.parse(incoming.text)
+            command = self._commands.read(incoming)
             if command is None:
                 await self._turns.submit(incoming)
                 return

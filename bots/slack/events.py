@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bots.slack.files import parse_attachments
 from bots.slack.text import find_mentions, read_text
 from core.conversation import Author, Incoming, ThreadKey
+from core.files.values import Attachment
 
 PLATFORM = "slack"
 
@@ -45,6 +47,7 @@ class Heard:
     is_addressed: bool
     """Whether it is for the bot for sure: a mention, or a direct message. Else only the thread tells."""
     bot_user_id: str
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def user_ids(self) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ class Heard:
             author=Author(self.author_id, names.get(self.author_id, self.author_id)),
             text=read_text(self.raw_text, names, self.bot_user_id),
             sent_at=self.sent_at,
+            attachments=self.attachments,
         )
 
 
@@ -101,6 +105,7 @@ def parse_message(body: Payload, me: Identity) -> Heard | None:
         sent_at=parse_ts(ts),
         is_addressed=is_addressed,
         bot_user_id=me.user_id,
+        attachments=parse_attachments(event),
     )
 
 

@@ -31,6 +31,7 @@ from bots.slack.events import (
     parse_message,
     parse_shortcut,
 )
+from bots.slack.files import SlackFiles
 from bots.slack.lanes import Lanes
 from bots.slack.login import APP_TOKEN, BOT_TOKEN, check_token, log_in
 from bots.slack.names import Names
@@ -74,6 +75,7 @@ class SlackFrontend:
         app_token = _require(settings.slack_app_token, APP_TOKEN)
         bot_token = _require(settings.slack_bot_token, BOT_TOKEN)
         self._client = make_client(settings.slack_api_url, bot_token)
+        self.files = SlackFiles(self._client, settings.slack_api_url)
         self._turns = turns
         self._threads = threads
         self._commands = commands
@@ -149,7 +151,7 @@ class SlackFrontend:
 
     async def _take(self, heard: Heard) -> None:
         incoming = heard.to_incoming(await self._names.find(heard.user_ids))
-        command = self._commands.parse(incoming.text)
+        command = self._commands.read(incoming)
         if command is None:
             await self._turns.submit(incoming)
             return

@@ -48,8 +48,8 @@ class Threads(Protocol):
 class Commands(Protocol):
     """Runs commands; bots/commands.py."""
 
-    def parse(self, text: str) -> Command | None:
-        """Read a typed message as a command. A message without text is `help`."""
+    def read(self, incoming: Incoming) -> Command | None:
+        """Read a typed message as a command. One without a word or a file is `help`."""
         ...
 
     async def run(self, command: Command, key: ThreadKey, at: datetime | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,20 +11,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 
+from core.errors import ExpiredFileError, FileError
 from core.files.values import FileLimits, render_size
 
 _ATTEMPTS = 3
 _FIRST_PAUSE = timedelta(seconds=0.5)
 _CHUNK_BYTES = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
-
-
-class FileError(Exception):
-    """A file cannot be had. Its text says why, for people."""
-
-
-class ExpiredError(FileError):
-    """The address is good no more: the platform has to be asked for another one."""
 
 
 class _BusyError(Exception):
@@ -42,21 +35,29 @@ class Address:
 
 
 @asynccontextmanager
-async def open_downloader(limits: FileLimits) -> AsyncGenerator[Downloader]:
-    """Open the one session for all files. It keeps no cookies, and goes no way round."""
+async def open_downloader(
+    limits: FileLimits, find_proxy: Callable[[str], str | None] = lambda _: None
+) -> AsyncGenerator[Downloader]:
+    """Open the one session for all files. `find_proxy` says by which proxy an address is reached."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Downloader(session, limits)
+        yield Downloader(session, limits, find_proxy)
 
 
 class Downloader:
     """Fetches files."""
 
-    def __init__(self, session: aiohttp.ClientSession, limits: FileLimits) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        limits: FileLimits,
+        find_proxy: Callable[[str], str | None],
+    ) -> None:
         self._session = session
+        self._find_proxy = find_proxy
         self._limits = limits
 
     async def fetch(self, address: Address) -> bytes:
-        """Give a file's content. Raises FileError; ExpiredError for an address of which nothing is left."""
+        """Give a file's content. Raises FileError; ExpiredFileError where nothing is there any more."""
         try:
             async with asyncio.timeout(self._limits.timeout.total_seconds()):
                 return await self._fetch_insistently(address)
@@ -77,7 +78,10 @@ class Downloader:
 
     async def _fetch(self, address: Address) -> bytes:
         async with self._session.get(
-            address.url, headers=address.headers, allow_redirects=False
+            address.url,
+            headers=address.headers,
+            proxy=self._find_proxy(address.url),
+            allow_redirects=False,
         ) as response:
             self._check(response, address)
             content = bytearray()
@@ -91,7 +95,7 @@ class Downloader:
         if status == 429 or status >= 500:
             raise _BusyError(status)
         if status in (403, 404, 410):
-            raise ExpiredError("its server has it no more")
+            raise ExpiredFileError("its server has it no more")
         if 300 <= status < 400:  # where Slack would ask a browser to log in
             raise FileError(address.refuses_html or "its server sends elsewhere")
         if status != 200:

@@ -11,14 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from core.errors import FileError
 from core.files.identify import Kind
 
 MAX_UNZIPPED_BYTES = 200_000_000
 """What an office document may grow to; one of 20 MB of honest XML stays well below."""
-
-
-class UnreadableError(Exception):
-    """A file cannot be read. Its text says why, for people."""
 
 
 @dataclass(slots=True)
@@ -44,23 +41,23 @@ class Text:
 
 
 def extract(kind: Kind, content: bytes, max_pages: int, max_characters: int) -> tuple[str, str]:
-    """Give a document's text, and a note on what of it was left out. Raises UnreadableError."""
+    """Give a document's text, and a note on what of it was left out. Raises FileError."""
     if kind != "pdf" and content.startswith(b"PK"):
         _check_zip(content)
     text = Text(max_characters)
     try:
         note = _READERS[kind](content, max_pages, text)
-    except UnreadableError:
+    except FileError:
         raise
     except MemoryError:
-        raise UnreadableError("it takes too much memory to read") from None
+        raise FileError("it takes too much memory to read") from None
     except Exception as error:
-        raise UnreadableError("it is damaged, or no such file") from error
+        raise FileError("it is damaged, or no such file") from error
     if text.is_cut:
         note = f"{note}, and " if note else ""
         note += f"only the first {max_characters:,} characters were read"
     if not text.length:
-        raise UnreadableError("there is no text in it" if kind != "pdf" else _SCAN)
+        raise FileError("there is no text in it" if kind != "pdf" else _SCAN)
     return str(text), note
 
 
@@ -68,14 +65,14 @@ _SCAN = "there is no text in it, only pictures of pages; send them as images"
 
 
 def _check_zip(content: bytes) -> None:
-    """Refuse what unpacks to far more than a document does. Raises UnreadableError."""
+    """Refuse what unpacks to far more than a document does. Raises FileError."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise UnreadableError("it is damaged, or no such file") from error
+        raise FileError("it is damaged, or no such file") from error
     if unpacked > MAX_UNZIPPED_BYTES:
-        raise UnreadableError("it unpacks to too much")
+        raise FileError("it unpacks to too much")
 
 
 def _read_pdf(content: bytes, max_pages: int, text: Text) -> str:
@@ -86,7 +83,7 @@ def _read_pdf(content: bytes, max_pages: int, text: Text) -> str:
     except pypdfium2.PdfiumError as error:
         is_locked = "password" in str(error).lower()
         reason = "it is locked with a password" if is_locked else "it is damaged, or no such file"
-        raise UnreadableError(reason) from error
+        raise FileError(reason) from error
     count = len(document)
     read = 0
     for number in range(min(count, max_pages)):

@@ -9,7 +9,7 @@ import io
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.files.extract import UnreadableError
+from core.errors import FileError
 
 MAX_EDGE = 1568
 """Anthropic scales down what is longer (docs.claude.com, "Vision"), and OpenAI most of it."""
@@ -23,7 +23,7 @@ _QUALITY = 88
 
 
 def fit_image(content: bytes) -> tuple[str, bytes, str]:
-    """Give an image's media type, its bytes, and a note on what was left out. Raises UnreadableError.
+    """Give an image's media type, its bytes, and a note on what was left out. Raises FileError.
 
     What fits is left as it is, unless it says where it was taken. Of a moving image the first picture counts.
     """
@@ -31,17 +31,17 @@ def fit_image(content: bytes) -> tuple[str, bytes, str]:
     try:
         with Image.open(io.BytesIO(content), formats=_READ) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise UnreadableError("the image has too many pixels")
+                raise FileError("the image has too many pixels")
             note = "only the first picture of it was looked at" if _moves(image) else ""
             if _fits(image, content):
                 return _TAKEN[image.format or ""], content, note
             return *_redraw(image), note
     except Image.DecompressionBombError as error:
-        raise UnreadableError("the image has too many pixels") from error
+        raise FileError("the image has too many pixels") from error
     except MemoryError:
-        raise UnreadableError("the image takes too much memory") from None
+        raise FileError("the image takes too much memory") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise UnreadableError("the image is damaged") from error
+        raise FileError("the image is damaged") from error
 
 
 def _fits(image: Image.Image, content: bytes) -> bool:

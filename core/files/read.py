@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from core.files.extract import UnreadableError
+from core.errors import FileError
 from core.files.identify import Kind, decode, explain_unreadable, find_kind, identify
 from core.files.values import File, FileLimits, Reading
 
@@ -27,13 +27,13 @@ class Reader:
         self._at_once = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def read(self, content: bytes) -> Reading:
-        """Give what there is to read in a file. Raises UnreadableError."""
+        """Give what there is to read in a file. Raises FileError."""
         if not content:
-            raise UnreadableError("the file is empty")
+            raise FileError("the file is empty")
         media_type = identify(content)
         match find_kind(media_type):
             case "unreadable":
-                raise UnreadableError(explain_unreadable(media_type))
+                raise FileError(explain_unreadable(media_type))
             case "text":
                 return self._read_text(content)
             case kind:
@@ -54,16 +54,16 @@ class Reader:
         try:
             answer: dict[str, str] = json.loads(header)
         except ValueError:
-            raise UnreadableError("it takes too much memory or time to read") from None
+            raise FileError("it takes too much memory or time to read") from None
         if error := answer.get("error"):
-            raise UnreadableError(error)
+            raise FileError(error)
         if kind == "image":
             return Reading(File(answer["media_type"], content=data), answer["note"])
         return Reading(File(media_type, text=data.decode()), answer["note"])
 
 
 async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
-    """Run the process to its end, and give what it said; empty where it was ended. Raises UnreadableError."""
+    """Run the process to its end, and give what it said; empty where it was ended. Raises FileError."""
     arguments = (kind, limits.max_pages, limits.max_characters, _whole_seconds(limits.timeout))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -77,7 +77,7 @@ async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
         async with asyncio.timeout(limits.timeout.total_seconds()):
             output, _ = await process.communicate(content)
     except TimeoutError:
-        raise UnreadableError("it takes too long to read") from None
+        raise FileError("it takes too long to read") from None
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

@@ -58,6 +58,8 @@ class Image:
     name: str
     media_type: str
     content: bytes
+    tokens: int = 0
+    """How many the model that it goes to may count for it."""
 
 
 @dataclass(frozen=True, slots=True)

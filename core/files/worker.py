@@ -9,7 +9,8 @@ import json
 import sys
 from typing import cast
 
-from core.files.extract import UnreadableError, extract
+from core.errors import FileError
+from core.files.extract import extract
 from core.files.identify import Kind
 
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
@@ -33,7 +34,7 @@ def limit_process(cpu_seconds: int) -> None:
 
 
 def read(kind: Kind, content: bytes, max_pages: int, max_characters: int) -> tuple[str, str, bytes]:
-    """Read a file: its new media type where it has one, a note, and its bytes. Raises UnreadableError."""
+    """Read a file: its new media type where it has one, a note, and its bytes. Raises FileError."""
     if kind == "image":
         from core.files.image import fit_image
 
@@ -54,7 +55,7 @@ def main() -> int:
         answer["media_type"], answer["note"], data = read(
             cast("Kind", kind), content, int(pages), int(characters)
         )
-    except UnreadableError as error:
+    except FileError as error:
         answer = {"error": str(error)}
     except MemoryError:
         answer = {"error": "it takes too much memory to read"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from core.conversation import Message, Usage
 from core.errors import ProviderError
+from core.files.values import Image
 from core.providers.base import Chunk, FinishReason, Request, Timeouts
 from core.providers.dialect import Dialect
 from core.providers.http import ModelServer, Question, load_event
@@ -88,16 +90,32 @@ def make_payload(request: Request, dialect: Dialect) -> dict[str, object]:
     return payload
 
 
-def _alternate(messages: Sequence[Message]) -> list[dict[str, str]]:
-    merged: list[dict[str, str]] = []
+def _alternate(messages: Sequence[Message]) -> list[dict[str, object]]:
+    merged: list[Message] = []
     for message in messages:
-        if message.role == "system" or not message.text.strip():
+        if message.role == "system" or not (message.text.strip() or message.images):
             continue
-        if merged and merged[-1]["role"] == message.role:
-            merged[-1]["content"] += f"\n\n{message.text}"
+        if merged and merged[-1].role == message.role:
+            merged[-1] = merged[-1].join(message)
         else:
-            merged.append({"role": message.role, "content": message.text})
-    return merged
+            merged.append(message)
+    return [_render_message(message) for message in merged]
+
+
+def _render_message(message: Message) -> dict[str, object]:
+    """Word a message; its images stand before its text, as the API's guide advises."""
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    blocks: list[dict[str, object]] = [_render_image(image) for image in message.images]
+    if message.text.strip():
+        blocks.append({"type": "text", "text": message.text})
+    return {"role": message.role, "content": blocks}
+
+
+def _render_image(image: Image) -> dict[str, object]:
+    data = b64encode(image.content).decode()
+    source = {"type": "base64", "media_type": image.media_type, "data": data}
+    return {"type": "image", "source": source}
 
 
 class MessageParser:

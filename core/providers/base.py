@@ -76,6 +76,8 @@ class ModelRef:
     provider: str
     model: str
     window_tokens: int
+    image_tokens: int = 0
+    """How many an image takes at the most; 0 for a model that cannot see, or of which nobody knows."""
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}"

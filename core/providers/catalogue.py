@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from core.errors import SettingsError, UnknownModelError
 from core.providers.base import ModelRef
+from core.providers.sight import find_image_tokens
 from core.settings import Settings
 
 Kind = Literal["openai", "anthropic", "demo"]
@@ -271,7 +272,8 @@ def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
 
 
 def _ref(provider: str, model: str) -> ModelRef:
-    return ModelRef(provider, model, find_window_tokens(provider, model))
+    window_tokens = find_window_tokens(provider, model)
+    return ModelRef(provider, model, window_tokens, find_image_tokens(provider, model))
 
 
 def _is_plain(name: str) -> bool:

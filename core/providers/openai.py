@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import SecretStr
 
-from core.conversation import Usage
+from core.conversation import Message, Usage
 from core.errors import ProviderError
 from core.providers.base import Chunk, FinishReason, Request, Timeouts
 from core.providers.dialect import Dialect
@@ -78,7 +79,7 @@ class OpenAIProvider:
 
 def make_payload(request: Request, dialect: Dialect) -> dict[str, object]:
     """Word a request as the model's server wants it."""
-    messages = [{"role": message.role, "content": message.text} for message in request.messages]
+    messages = [_render_message(message) for message in request.messages]
     if request.system:
         messages.insert(0, {"role": "system", "content": request.system})
     payload: dict[str, object] = {"model": request.model, "messages": messages, "stream": True}
@@ -89,6 +90,20 @@ def make_payload(request: Request, dialect: Dialect) -> dict[str, object]:
     if dialect.temperature and request.temperature is not None:
         payload["temperature"] = request.temperature
     return payload
+
+
+def _render_message(message: Message) -> dict[str, object]:
+    """Word a message: its images in it, as data, or else a plain text, which every server takes."""
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    parts: list[dict[str, object]] = [
+        {"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{data}"}}
+        for image in message.images
+        for data in (b64encode(image.content).decode(),)
+    ]
+    if message.text.strip():
+        parts.append({"type": "text", "text": message.text})
+    return {"role": message.role, "content": parts}
 
 
 class CompletionParser:

@@ -245,7 +245,8 @@ def _correct_failed(admission: Admission, error: ProviderError) -> None:
 def _estimate_input_tokens(request: Request) -> int:
     texts = [request.system or "", *(message.text for message in request.messages)]
     size_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    return int(size_bytes / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE * len(texts)
+    image_tokens = sum(image.tokens for message in request.messages for image in message.images)
+    return int(size_bytes / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE * len(texts) + image_tokens
 
 
 def _estimate_tokens(request: Request) -> int:

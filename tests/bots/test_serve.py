@@ -27,6 +27,7 @@ class RecordingFrontend:
     def __init__(self, name: str = "test", refusal: Exception | None = None) -> None:
         self.name = name
         self.link = Link()
+        self.files = None
         self.done: list[str] = []
         self.was_done = defaultdict[str, asyncio.Event](asyncio.Event)
         self.sinks = RecordingSinks()

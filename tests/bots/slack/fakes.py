@@ -123,6 +123,11 @@ class RecordingCommands:
         self.error: StoreError | None = None
         self._seen: set[str] = set()
 
+    def read(self, incoming: Incoming) -> Command | None:
+        if incoming.attachments and not incoming.text:
+            return None
+        return self.parse(incoming.text)
+
     def parse(self, text: str) -> Command | None:
         words = text.split(maxsplit=1)
         if not words:

@@ -1,0 +1,128 @@
+"""Puts the files of a conversation into what goes to the model, the newest first, while they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from core.context import estimate_tokens
+from core.conversation import Message
+from core.files.values import Attachment, File, Image
+from core.providers.base import ModelRef
+
+FindFile = Callable[[str], Awaitable[File | None]]
+
+MAX_IMAGES = 20
+"""Providers take no more at full size: Anthropic's limits are tighter above it."""
+MAX_IMAGE_BYTES = 20_000_000
+"""All together: the smallest limit of a request is 32 MB, and base64 adds a third."""
+_SHARE = 0.75  # the rest of the room is for what was said
+_LEAST_TOKENS = 200
+_MAX_NAME = 80
+_NO_ROOM = "left out, for there is no more room"
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """Messages with their files in them, and what people should hear of the question's files."""
+
+    messages: tuple[Message, ...]
+    notes: tuple[str, ...]
+
+    def annotate(self, answer: str) -> str:
+        """Put the notes below an answer."""
+        return "\n\n".join((answer, "\n".join(self.notes))) if self.notes else answer
+
+
+async def enclose(
+    messages: Sequence[Message], ref: ModelRef, room_tokens: int, find_file: FindFile
+) -> Enclosed:
+    """Put into messages, of which the last one is the question, what fits of their files.
+
+    A question's document is cut where it is too long; an earlier one is sent whole or not at all.
+    `room_tokens` is what there is for the whole conversation. Raises what `find_file` does.
+    """
+    if not any(message.attachments for message in messages):
+        return Enclosed(tuple(messages), ())
+    envelope = _Envelope(ref, int(room_tokens * _SHARE), find_file)
+    filled: list[Message] = []
+    for message in reversed(messages):
+        filled.append(await envelope.fill(message, is_question=not filled))
+    return Enclosed(tuple(reversed(filled)), tuple(envelope.notes))
+
+
+@dataclass(slots=True)
+class _Envelope:
+    """What room is left, and what was said of the files so far."""
+
+    ref: ModelRef
+    room_tokens: int
+    find_file: FindFile
+    notes: list[str] = field(default_factory=list[str])
+    image_count: int = 0
+    image_bytes: int = 0
+
+    async def fill(self, message: Message, *, is_question: bool) -> Message:
+        """Put a message's files into it."""
+        texts, images = [message.text] if message.text else [], list[Image]()
+        for attachment in message.attachments:
+            said = await self._put(attachment, images, may_cut=is_question)
+            texts.append(said.text)
+            if is_question and said.note:
+                self.notes.append(f"📎 `{clean_name(attachment.name)}`: {said.note}.")
+        return replace(message, text="\n\n".join(texts), images=tuple(images))
+
+    async def _put(self, attachment: Attachment, images: list[Image], *, may_cut: bool) -> _Said:
+        name = clean_name(attachment.name)
+        if attachment.sha256 is None:
+            reason = attachment.note or "it was not read"
+            return _Said(f"[file {name}, not read: {reason}]", reason)
+        if self.room_tokens < _LEAST_TOKENS:
+            return _Said(f"[file {name}, {_NO_ROOM}]", _NO_ROOM)
+        file = await self.find_file(attachment.sha256)
+        if file is None:
+            return _Said(f"[file {name}, no longer kept]", "it is no longer kept")
+        if file.is_image:
+            return self._put_image(name, file, images, attachment.note)
+        return self._put_text(name, file.text, attachment.note, may_cut=may_cut)
+
+    def _put_image(self, name: str, file: File, images: list[Image], note: str) -> _Said:
+        tokens = self.ref.image_tokens
+        if not tokens:
+            unseen = f"{self.ref.model} cannot see images, as far as I know"
+            return _Said(f"[image {name}: this model cannot see images]", unseen)
+        size = self.image_bytes + len(file.content)
+        if tokens > self.room_tokens or self.image_count >= MAX_IMAGES or size > MAX_IMAGE_BYTES:
+            return _Said(f"[image {name}, {_NO_ROOM}]", _NO_ROOM)
+        images.append(Image(name, file.media_type, file.content, tokens))
+        self.room_tokens -= tokens
+        self.image_count, self.image_bytes = self.image_count + 1, size
+        return _Said(f"[image {name}]", note)
+
+    def _put_text(self, name: str, text: str, note: str, *, may_cut: bool) -> _Said:
+        tokens = estimate_tokens(text)
+        if tokens > self.room_tokens:
+            if not may_cut:
+                return _Said(f"[file {name}, {_NO_ROOM}]", _NO_ROOM)
+            text = text[: len(text) * self.room_tokens // tokens]
+            tokens, note = (
+                self.room_tokens,
+                f"only the first {len(text):,} characters fit the model",
+            )
+        self.room_tokens -= tokens
+        told = f" note={note!r}" if note else ""
+        return _Said(f'<file name="{name}"{told}>\n{text}\n</file>', note)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the model is told of a file, and people where something is missing."""
+
+    text: str
+    note: str = ""
+
+
+def clean_name(name: str) -> str:
+    """Give a file's name without what could end a line, a tag or a code span."""
+    kept = "".join("_" if char in '`"<>[]' or not char.isprintable() else char for char in name)
+    return kept if len(kept) <= _MAX_NAME else f"{kept[:40]}…{kept[-39:]}"
