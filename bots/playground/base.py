@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+from base64 import b64decode, b64encode
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
+
+MAX_KEPT_BYTES = 1_000_000
 
 
 class PersonView(TypedDict):
@@ -44,6 +47,44 @@ class ActionView(TypedDict):
     options: list[str]
 
 
+class FileView(TypedDict):
+    """A file of a message, as the page shows it."""
+
+    id: str
+    name: str
+    media_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file that a person or the bot sent."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+    def view(self, id_: str) -> FileView:
+        """Show it."""
+        size_bytes = len(self.content)
+        return FileView(id=id_, name=self.name, media_type=self.media_type, size_bytes=size_bytes)
+
+
+def dump_file(file: SentFile) -> dict[str, Any]:
+    """Give a file as JSON values. The content of a large one is not kept."""
+    content = file.content if len(file.content) <= MAX_KEPT_BYTES else b""
+    return {
+        "name": file.name,
+        "media_type": file.media_type,
+        "content": b64encode(content).decode(),
+    }
+
+
+def restore_file(data: Mapping[str, Any]) -> SentFile:
+    """Take over what `dump_file` gave. Raises ValueError and KeyError for something else."""
+    return SentFile(data["name"], data["media_type"], b64decode(data["content"]))
+
+
 class MessageView(TypedDict):
     """A message as the page shows it. `id` is Slack's ts or Discord's snowflake."""
 
@@ -61,6 +102,7 @@ class MessageView(TypedDict):
     visible_to: str
     """The one person who sees an ephemeral message; empty for all others."""
     actions: list[ActionView]
+    files: list[FileView]
 
 
 class CommandView(TypedDict):
@@ -216,7 +258,14 @@ class Simulation(Protocol):
         ...
 
     async def say(
-        self, person: str, channel: str, text: str, *, thread: str = "", reply_to: str = ""
+        self,
+        person: str,
+        channel: str,
+        text: str,
+        *,
+        thread: str = "",
+        reply_to: str = "",
+        files: Sequence[SentFile] = (),
     ) -> str:
         """Post as a person and send the bot its events. Gives the message's id.
 
@@ -240,6 +289,10 @@ class Simulation(Protocol):
 
     async def act(self, person: str, message: str, action: str, value: str = "") -> None:
         """Press a button, or choose an option, of a message."""
+        ...
+
+    def read_file(self, id_: str) -> SentFile:
+        """Give a file of a message, as people open it. Raises ValueError for an unknown one."""
         ...
 
     def connections(self) -> int:

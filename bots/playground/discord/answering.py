@@ -6,8 +6,9 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bots.playground.base import SentFile
 from bots.playground.discord.errors import ApiError, bad, invalid_form, unknown
-from bots.playground.discord.forms import MessageForm, Upload, read_choices, read_message
+from bots.playground.discord.forms import MessageForm, read_choices, read_message
 from bots.playground.discord.interactions import Callback, Interaction, InteractionType
 from bots.playground.discord.mentions import allowed_users, allows_everyone
 from bots.playground.discord.objects import (
@@ -115,7 +116,7 @@ def _forget_old(world: World) -> None:
 
 
 def answer(
-    world: World, interaction_id: str, token: str, body: Json, uploads: Sequence[Upload]
+    world: World, interaction_id: str, token: str, body: Json, uploads: Sequence[SentFile]
 ) -> Interaction:
     """Take a bot's first answer. Raises ApiError (10062 too late or unknown, 40060 answered before)."""
     interaction = world.interactions.get(interaction_id)
@@ -136,7 +137,7 @@ def answer(
 
 
 def _act_on(
-    world: World, interaction: Interaction, kind: int, body: Json, uploads: Sequence[Upload]
+    world: World, interaction: Interaction, kind: int, body: Json, uploads: Sequence[SentFile]
 ) -> None:
     data: Json = body.get("data") or {}
     if kind == Callback.CHOICES:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bots.playground.base import SentFile
 from bots.playground.discord.errors import invalid_form, unknown
-from bots.playground.discord.forms import Upload, as_object
+from bots.playground.discord.forms import as_object
 from bots.playground.discord.limits import OTHER, Limit
 from bots.playground.discord.permissions import VIEW_CHANNEL, require
 from bots.playground.discord.snowflakes import is_snowflake
@@ -22,7 +23,7 @@ class ApiRequest:
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: object = None
-    uploads: tuple[Upload, ...] = ()
+    uploads: tuple[SentFile, ...] = ()
 
     @property
     def form(self) -> Json:

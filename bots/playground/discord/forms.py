@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bots.playground.base import SentFile
 from bots.playground.discord.errors import ApiError, bad, invalid_form, too_long, wrong_length
 from bots.playground.discord.state import Json, MessageFlags
 from bots.playground.discord.views import find_components
@@ -21,15 +22,6 @@ _BUTTON, _SELECT = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that came with a form."""
-
-    name: str
-    content_type: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class MessageForm:
     """A message as sent. None stands for a field that was not sent."""
 
@@ -42,7 +34,7 @@ class MessageForm:
     reference: Mapping[str, Any] | None = None
     nonce: str = ""
     enforces_nonce: bool = False
-    uploads: tuple[Upload, ...] = ()
+    uploads: tuple[SentFile, ...] = ()
 
     def require_something(self) -> None:
         """Raise ApiError (50006) when a new message shows nothing."""
@@ -51,7 +43,7 @@ class MessageForm:
 
 
 def read_message(
-    body: Mapping[str, Any], uploads: Sequence[Upload], where: str = ""
+    body: Mapping[str, Any], uploads: Sequence[SentFile], where: str = ""
 ) -> MessageForm:
     """Read and check a form. `where` is the path to it, with a dot: `data.`. Raises ApiError."""
     flags = body.get("flags") or 0

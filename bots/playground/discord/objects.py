@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bots.playground.discord.files import attachment_object
 from bots.playground.discord.permissions import GRANTED
 from bots.playground.discord.seed import BOT_ROLE
 from bots.playground.discord.snowflakes import seconds_of, timestamp
@@ -214,6 +215,7 @@ def _role(role: str, name: str, position: int) -> Json:
 def message_object(state: State, post: Post, *, sees_content: bool) -> Json:
     """Render a message as the API returns it. Without `sees_content`, hidden content is left out."""
     is_open = sees_content or is_content_open(state, post)
+    attachments = [attachment_object(state, each) for each in post.attachments]
     message: Json = {
         "id": post.id,
         "type": post.type,
@@ -221,7 +223,7 @@ def message_object(state: State, post: Post, *, sees_content: bool) -> Json:
         "author": user_object(state.find_user(post.author) or state.bot),
         "content": post.content if is_open else "",
         "embeds": post.embeds if is_open else [],
-        "attachments": post.attachments if is_open else [],
+        "attachments": attachments if is_open else [],
         "components": post.components if is_open else [],
         "mentions": [user_object(user) for user in map(state.find_user, post.mentions) if user],
         "mention_roles": [],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
+from bots.playground.base import SentFile
 from bots.playground.discord.answering import begin
 from bots.playground.discord.commands import argument_of, fill_in
 from bots.playground.discord.forms import MAX_CONTENT
 from bots.playground.discord.interactions import Interaction, InteractionType
 from bots.playground.discord.mentions import mentioned_users, mentions_everyone, write_mentions
-from bots.playground.discord.posting import add_post
+from bots.playground.discord.posting import add_post, attach
 from bots.playground.discord.state import Channel, Json, MessageType, Person, Post
 from bots.playground.discord.views import find_components
 from bots.playground.discord.world import World
@@ -47,12 +49,19 @@ def get_written(world: World, message: str) -> Post:
     return post
 
 
-def write(world: World, person: Person, channel: Channel, text: str, reply_to: str = "") -> Post:
+def write(
+    world: World,
+    person: Person,
+    channel: Channel,
+    text: str,
+    reply_to: str = "",
+    files: Sequence[SentFile] = (),
+) -> Post:
     """Post as a person, who may mention anyone; a reply mentions whom it answers.
 
     Raises ValueError where Discord's own app would not send.
     """
-    if not text.strip() or len(text) > MAX_CONTENT:
+    if not (text.strip() or files) or len(text) > MAX_CONTENT:
         raise ValueError(f"a message has 1 to {MAX_CONTENT} characters")
     if channel.is_locked:
         raise ValueError("this thread is locked")
@@ -61,6 +70,7 @@ def write(world: World, person: Person, channel: Channel, text: str, reply_to: s
         target = get_written(world, reply_to)
         post.type, post.reply_to = MessageType.REPLY, target.id
     set_text(world, post, text)
+    post.attachments = [attach(world, post, file) for file in files]
     if channel.is_thread and person.id not in channel.members:
         channel.members.append(person.id)
     return add_post(world, post)

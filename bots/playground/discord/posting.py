@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bots.playground.discord.forms import MessageForm, Upload
+from bots.playground.base import SentFile
+from bots.playground.discord.forms import MessageForm
 from bots.playground.discord.objects import channel_object, message_object
 from bots.playground.discord.sessions import Event, Intents
 from bots.playground.discord.state import (
@@ -89,7 +90,7 @@ def apply_form(world: World, post: Post, form: MessageForm) -> None:
     if form.attachments is not None or form.uploads:
         kept = {str(each["id"]) for each in form.attachments or () if "id" in each}
         post.attachments = [each for each in post.attachments if each["id"] in kept]
-        post.attachments += [_attach(world, post, upload) for upload in form.uploads]
+        post.attachments += [attach(world, post, upload) for upload in form.uploads]
 
 
 def _numbered(components: list[Json]) -> list[Json]:
@@ -109,17 +110,16 @@ def _numbered(components: list[Json]) -> list[Json]:
     return [visit(component) for component in components]
 
 
-def _attach(world: World, post: Post, upload: Upload) -> Json:
+def attach(world: World, post: Post, file: SentFile) -> Json:
+    """Keep a file of a message, and give the attachment. Its address is made as it is told."""
     attachment = world.snowflakes.next()
-    path = f"/attachments/{post.channel}/{attachment}/{upload.name}"
-    world.files[path] = upload.data
+    world.state.files[attachment] = file
     return {
         "id": attachment,
-        "filename": upload.name,
-        "size": len(upload.data),
-        "content_type": upload.content_type,
-        "url": world.file_url(path),
-        "proxy_url": world.file_url(path),
+        "filename": file.name,
+        "size": len(file.content),
+        "content_type": file.media_type,
+        "channel": post.channel,
     }
 
 

@@ -15,10 +15,9 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from bots.playground.base import CallView, Fault, Faults
+from bots.playground.base import CallView, Fault, Faults, SentFile
 from bots.playground.discord.api import ApiRequest, Route
 from bots.playground.discord.errors import NOT_FOUND, UNAUTHORIZED, ApiError, rate_limited
-from bots.playground.discord.forms import Upload
 from bots.playground.discord.limits import LimitedError
 from bots.playground.discord.routes import ROUTES
 from bots.playground.discord.state import Json
@@ -133,7 +132,7 @@ class Rest:
         route: Route | None,
         request: web.Request,
         body: Any,
-        uploads: tuple[Upload, ...],
+        uploads: tuple[SentFile, ...],
     ) -> Outcome:
         headers: dict[str, str] = {}
         try:
@@ -218,13 +217,13 @@ def _parse(raw: bytes | str) -> Any:
     return parsed
 
 
-async def _read(request: web.Request) -> tuple[bytes | str, tuple[Upload, ...]]:
+async def _read(request: web.Request) -> tuple[bytes | str, tuple[SentFile, ...]]:
     """Read a body: plain JSON, or a form with `payload_json` and files."""
     if not request.content_type.startswith("multipart/"):
         return await request.read(), ()
     form = await request.post()
     uploads = [
-        Upload(part.filename, part.content_type, part.file.read())
+        SentFile(part.filename, part.content_type, part.file.read())
         for part in form.values()
         if isinstance(part, web.FileField)
     ]

@@ -10,9 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from bots.playground.base import Faults, Feed, Snapshot
+from bots.playground.base import Faults, Feed, SentFile, Snapshot
 from bots.playground.discord import people
 from bots.playground.discord.commands import Commands, command_view
+from bots.playground.discord.files import serve_file
 from bots.playground.discord.gateway import Gateway
 from bots.playground.discord.limits import Limits
 from bots.playground.discord.posting import (
@@ -30,6 +31,8 @@ from bots.playground.discord.state import Channel, Post
 from bots.playground.discord.views import channel_view, is_shown, message_view, person_view
 from bots.playground.discord.watcher import Watcher
 from bots.playground.discord.world import PLATFORM, World
+
+MAX_BYTES = 50_000_000
 
 
 class SimulatedDiscord(Watcher):
@@ -50,6 +53,7 @@ class SimulatedDiscord(Watcher):
         """Open the guild. `rate_limits` scales every window: 0 lifts all limits."""
         self.feed, self.faults = Feed(), Faults()
         state, snowflakes = seed(bot_name), Snowflakes(now)
+        state.now = now
         self.world = World(
             state=state,
             token=BOT_TOKEN,
@@ -79,13 +83,10 @@ class SimulatedDiscord(Watcher):
 
         The gateway's address and those of files are made from it.
         """
-        self.world.origin = url
+        self.world.origin = self.world.state.origin = url
 
     async def _serve_file(self, request: web.Request) -> web.Response:
-        data = self.world.files.get(f"/attachments/{request.match_info['path']}")
-        if data is None:
-            raise web.HTTPNotFound
-        return web.Response(body=data)
+        return serve_file(self.world.state, request)
 
     @property
     def bot_token(self) -> str:
@@ -146,12 +147,26 @@ class SimulatedDiscord(Watcher):
     # What people do
 
     async def say(
-        self, person: str, channel: str, text: str, *, thread: str = "", reply_to: str = ""
+        self,
+        person: str,
+        channel: str,
+        text: str,
+        *,
+        thread: str = "",
+        reply_to: str = "",
+        files: Sequence[SentFile] = (),
     ) -> str:
         """Post as a person; a thread is a channel of its own. Raises ValueError for unknown ones."""
         author = people.get_person(self.world, person)
         place = people.get_place(self.world, author, channel, thread)
-        return people.write(self.world, author, place, text, reply_to).id
+        return people.write(self.world, author, place, text, reply_to, files).id
+
+    def read_file(self, id_: str) -> SentFile:
+        """Give a file. Raises ValueError for an unknown one."""
+        file = self.world.state.files.get(id_)
+        if file is None:
+            raise ValueError(f"there is no file {id_!r}")
+        return file
 
     async def command(
         self, person: str, channel: str, name: str, text: str = "", *, thread: str = ""
@@ -272,7 +287,7 @@ async def serve_discord(
 ) -> AsyncGenerator[SimulatedDiscord]:
     """Serve a simulated Discord on 127.0.0.1, on a port that the system chooses unless told."""
     server = simulation or SimulatedDiscord()
-    app = web.Application()
+    app = web.Application(client_max_size=MAX_BYTES)
     server.add_to(app, prefix)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from bots.playground.base import SentFile, dump_file, restore_file
+from bots.playground.discord.snowflakes import Clock
 
 Json = dict[str, Any]
 
@@ -132,6 +136,11 @@ class State:
     channels: dict[str, Channel]
     posts: dict[str, dict[str, Post]] = field(default_factory=dict[str, dict[str, Post]])
     """Messages by channel and id, oldest first."""
+    files: dict[str, SentFile] = field(default_factory=dict[str, SentFile])
+    """Attached files by the attachment's id."""
+    now: Clock = time.time
+    origin: str = ""
+    """The address at which files are served."""
 
     def find_user(self, user: str) -> Person | None:
         """Find a person or the bot by id."""
@@ -166,6 +175,7 @@ class State:
             "guild": self.guild_id,
             "channels": [asdict(each) for each in self.channels.values()],
             "posts": [asdict(each) for each in self.all_posts() if not each.is_ephemeral],
+            "files": {id_: dump_file(file) for id_, file in self.files.items()},
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -177,10 +187,11 @@ class State:
             posts: dict[str, dict[str, Post]] = {}
             for each in data["posts"]:
                 posts.setdefault(each["channel"], {})[each["id"]] = Post(**each)
+            files = {id_: restore_file(each) for id_, each in data.get("files", {}).items()}
         except (KeyError, TypeError) as error:
             raise ValueError(
                 f"this dump of the simulated Discord server is damaged: {error}"
             ) from error
         if not channels.keys() >= posts.keys():
             raise ValueError("this dump of the simulated Discord server lacks a channel")
-        self.channels, self.posts = channels, posts
+        self.channels, self.posts, self.files = channels, posts, files

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bots.playground.base import ActionView, ChannelView, MessageView, PersonView
+from bots.playground.discord.files import file_views
 from bots.playground.discord.state import Channel, Json, MessageType, Person, Post, State
 
 _BUTTON, _SELECT = 2, 3
@@ -46,6 +47,7 @@ def message_view(state: State, post: Post) -> MessageView:
             for component in find_components(post.components, _BUTTON, _SELECT)
             if component.get("custom_id")
         ],
+        "files": file_views(state, post),
     }
 
 

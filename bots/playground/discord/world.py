@@ -36,8 +36,6 @@ class World:
     guild_seconds: float = 0
     """How long after READY the guild tells its channels."""
     interactions: dict[str, Interaction] = field(default_factory=dict[str, Interaction])
-    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    """Attached files by their path."""
     typing: dict[str, asyncio.TimerHandle] = field(default_factory=dict[str, asyncio.TimerHandle])
     """When the bot's typing ends, by channel."""
     origin: str = ""
@@ -47,10 +45,6 @@ class World:
     def gateway_url(self) -> str:
         """The gateway's websocket address."""
         return f"{self.origin.replace('http', 'ws', 1)}/gateway"
-
-    def file_url(self, path: str) -> str:
-        """Give the address of an attached file."""
-        return f"{self.origin}{path}"
 
     def publish(self, event: FeedEvent) -> None:
         """Tell the page and the tests."""

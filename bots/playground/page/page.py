@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bots.playground.base import FeedEvent, Simulation
 from bots.playground.page.assets import Asset
+from bots.playground.page.files import file_response, read_files
 from bots.playground.page.guard import CONTENT_SECURITY_POLICY
 from bots.playground.page.hub import Hub
 from bots.playground.page.trouble import make_trouble
@@ -25,7 +26,7 @@ MAX_BODY_BYTES = 1_000_000
 
 _CLOSING: FeedEvent = {"type": "closing"}
 
-Action = Callable[[Simulation, Mapping[str, str]], Awaitable[dict[str, Any]]]
+Action = Callable[[Simulation, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class Page:
         app.router.add_get("/api/state", self._state)
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/conversation", self._conversation)
+        app.router.add_get("/api/{platform}/files/{id}", self._file)
         for name, action in _ACTIONS.items():
             app.router.add_post(f"/api/{{platform}}/{name}", self._handler(action))
         app.on_shutdown.append(self._close)
@@ -91,6 +93,16 @@ class Page:
         place = {name: request.query.get(name, "") for name in names}
         return web.json_response({"conversation": await self.load_conversation(place)})
 
+    async def _file(self, request: web.Request) -> web.Response:
+        """Give a file as people open it: a picture to look at, anything else to save."""
+        simulation = self.hub.simulations.get(request.match_info["platform"])
+        if simulation is None:
+            raise web.HTTPNotFound
+        try:
+            return file_response(simulation.read_file(request.match_info["id"]))
+        except ValueError:
+            raise web.HTTPNotFound from None
+
     def _handler(self, action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             simulation = self.hub.simulations.get(request.match_info["platform"])
@@ -124,8 +136,9 @@ async def _pump(queue: asyncio.Queue[FeedEvent], response: web.StreamResponse) -
         await response.write(b"".join(_event("feed", event) for event in events))
 
 
-async def _say(simulation: Simulation, fields: Mapping[str, str]) -> dict[str, Any]:
-    if not fields["text"].strip():
+async def _say(simulation: Simulation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    files = read_files(fields.get("files", []))
+    if not fields["text"].strip() and not files:
         raise ValueError("there is nothing to send")
     message_id = await simulation.say(
         fields["person"],
@@ -133,6 +146,7 @@ async def _say(simulation: Simulation, fields: Mapping[str, str]) -> dict[str, A
         fields["text"],
         thread=fields.get("thread", ""),
         reply_to=fields.get("reply_to", ""),
+        files=files,
     )
     return {"id": message_id}
 
@@ -175,7 +189,7 @@ _ACTIONS: dict[str, Action] = {
 }
 
 
-class _Fields(dict[str, str]):
+class _Fields(dict[str, Any]):
     """What a page sent. A field that is missing raises ValueError, worded for the page."""
 
     def __missing__(self, name: str) -> str:
@@ -194,8 +208,8 @@ async def _read_fields(request: web.Request) -> _Fields:
     if not isinstance(fields, dict):
         raise ValueError("expected a JSON object")  # noqa: TRY004 -- bad input, not a bug
     for name, value in fields.items():
-        if not isinstance(value, str):
-            raise ValueError(f"{name!r} has to be a text")  # noqa: TRY004
+        if name != "files" and not isinstance(value, str):
+            raise ValueError(f"{name!r} has to be a text")
     return _Fields(fields)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bots.playground.slack.files import files_json
 from bots.playground.slack.state import Channel, Identity, Json, Message, Person, State
 
 MENTION = re.compile(r"<@([A-Z0-9]+)>")
@@ -30,6 +31,8 @@ def message_json(state: State, message: Message) -> Json:
     result |= _thread_fields(state, message)
     if message.edited_ts:
         result["edited"] = {"user": message.user, "ts": message.edited_ts}
+    if message.files:
+        result |= {"files": files_json(state, message), "upload": False, "display_as_bot": False}
     if message.metadata:
         result["metadata"] = message.metadata
     if message.reactions:
@@ -84,7 +87,8 @@ def rich_text(message: Message) -> Json:
 
 def message_event(state: State, message: Message) -> Json:
     """Build the `message` event of a new message."""
-    return {**message_json(state, message), **_place(state, message, message.ts)}
+    kind = {"subtype": "file_share"} if message.files else {}
+    return {**message_json(state, message), **kind, **_place(state, message, message.ts)}
 
 
 def mention_event(state: State, message: Message) -> Json:

@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bots.playground.base import CommandView
+from bots.playground.base import CommandView, SentFile
 from bots.playground.slack import events
 from bots.playground.slack.arguments import Arguments
 from bots.playground.slack.blocks import pressed
+from bots.playground.slack.files import share
 from bots.playground.slack.refusal import RefusedError
 from bots.playground.slack.responses import Responses
 from bots.playground.slack.socket_mode import Delivery, SocketMode
@@ -49,7 +50,14 @@ class People:
         self._commands = commands
         self._response_address = response_address
 
-    def say(self, person: str, channel: str, text: str, thread: str = "") -> Message:
+    def say(
+        self,
+        person: str,
+        channel: str,
+        text: str,
+        thread: str = "",
+        files: Sequence[SentFile] = (),
+    ) -> Message:
         """Post as a person."""
         author, place = self.find_person(person), self.find_place(person, channel)
         if thread:
@@ -64,6 +72,7 @@ class People:
             text=self.encode(text),
             thread_ts=thread,
             client_msg_id=str(uuid.uuid4()),
+            files=share(self._state, author.id, files),
         )
         return self._workspace.post(message)
 

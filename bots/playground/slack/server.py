@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from bots.playground.slack.files import MAX_BYTES
 from bots.playground.slack.simulated import SimulatedSlack
 
 HOST = "127.0.0.1"
@@ -18,7 +19,7 @@ async def serve_slack(
 ) -> AsyncGenerator[SimulatedSlack]:
     """Serve a workspace on loopback, on a port chosen by the system unless told, until the context ends."""
     slack = slack or SimulatedSlack()
-    app = web.Application()
+    app = web.Application(client_max_size=MAX_BYTES)
     slack.add_to(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()

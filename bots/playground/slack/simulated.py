@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from bots.playground.base import CommandView, Faults, Feed, MessageView, Snapshot
+from bots.playground.base import CommandView, Faults, Feed, MessageView, SentFile, Snapshot
 from bots.playground.slack import events
 from bots.playground.slack.arguments import read_call
+from bots.playground.slack.files import Files, dump_files, restore_files
 from bots.playground.slack.limits import DISTRIBUTED_MESSAGES_A_CALL, RateLimits, Sizes
 from bots.playground.slack.people import People
 from bots.playground.slack.refusal import RefusedError
@@ -61,9 +62,8 @@ class SimulatedSlack:
         self.app_token = app_token
         self.feed = Feed()
         self.faults = Faults()
-        self.base_url = ""
-        """Where the routes are reached, with the prefix; response URLs begin with it."""
         self.state: State = seeded_state(clock, bot_name)
+        self._files = Files(self.state, bot_token)
         self._commands = tuple(commands)
         self._timing = timing or Timing()
         sizes = sizes or Sizes()
@@ -84,6 +84,15 @@ class SimulatedSlack:
     # The network side.
 
     @property
+    def base_url(self) -> str:
+        """Where the routes are reached, with the prefix; response URLs and files begin with it."""
+        return self.state.origin
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        self.state.origin = url
+
+    @property
     def api_url(self) -> str:
         """The address for SLACK_API_URL; it ends in a slash."""
         return f"{self.base_url}/api/"
@@ -95,6 +104,8 @@ class SimulatedSlack:
             web.get(prefix + "/api/{method}", self._web_api.handle),
             web.get(prefix + "/socket", self._handle_socket),
             web.post(prefix + "/response/{key}", self._handle_response),
+            web.get(prefix + "/files-pri/{file}/{name}", self._files.download),
+            web.post(prefix + "/upload/{file}", self._files.upload),
         ]
 
     def add_to(self, app: web.Application, prefix: str = "/slack") -> None:
@@ -156,6 +167,7 @@ class SimulatedSlack:
         """Give the state as JSON values: also response URLs, and events not yet acknowledged."""
         return {
             **self.state.dump(),
+            "files": dump_files(self.state),
             "responses": self._responses.dump(),
             "undelivered": self._socket.undelivered(),
         }
@@ -165,15 +177,31 @@ class SimulatedSlack:
 
         Raises ValueError when it is not one.
         """
+        files = restore_files(data.get("files", ()))
         self.state.restore(data)
+        self.state.files = files
         self._responses.restore(data.get("responses", {}))
         self._socket.backlog = list(data.get("undelivered", []))
 
     async def say(
-        self, person: str, channel: str, text: str, *, thread: str = "", reply_to: str = ""
+        self,
+        person: str,
+        channel: str,
+        text: str,
+        *,
+        thread: str = "",
+        reply_to: str = "",
+        files: Sequence[SentFile] = (),
     ) -> str:
         """Post as a person and send the bot its events. `reply_to` means nothing on Slack."""
-        return self._people.say(person, channel, text, thread).ts
+        return self._people.say(person, channel, text, thread, files).ts
+
+    def read_file(self, id_: str) -> SentFile:
+        """Give a file. Raises ValueError for an unknown one."""
+        file = self.state.files.get(id_)
+        if file is None:
+            raise ValueError(f"there is no file {id_!r}")
+        return file.sent
 
     async def edit(self, message: str, text: str) -> None:
         """Change a person's message. Raises ValueError when it is none."""
@@ -268,7 +296,7 @@ class SimulatedSlack:
     def messages(self, channel: str, thread: str = "") -> list[MessageView]:
         """What stands in a channel at top level, or among a thread's replies, oldest first."""
         return [
-            message_view(message)
+            message_view(self.state, message)
             for message in self.state.messages.values()
             if message.channel == channel and message.thread_ts == thread
         ]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from bots.playground.base import SentFile
+
 Clock = Callable[[], float]
 """Gives the seconds since the epoch."""
 
@@ -52,6 +54,16 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFile:
+    """A file, whose id messages have. One that is being uploaded has no content yet."""
+
+    id: str
+    user: str
+    sent: SentFile
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message as the workspace keeps it. `ts` is unique in the whole workspace here."""
 
@@ -73,6 +85,7 @@ class Message:
     stream_mode: Literal["", "text", "chunks"] = ""
     stream_started_at: float = 0.0
     is_tombstone: bool = False
+    files: tuple[str, ...] = ()
 
     @property
     def root(self) -> str:
@@ -89,6 +102,11 @@ class State:
     people: dict[str, Person] = field(default_factory=dict[str, Person])
     channels: dict[str, Channel] = field(default_factory=dict[str, Channel])
     messages: dict[str, Message] = field(default_factory=dict[str, Message])
+    files: dict[str, SharedFile] = field(default_factory=dict[str, SharedFile])
+    denied_scopes: set[str] = field(default_factory=set[str])
+    """Scopes that the app was not given."""
+    origin: str = ""
+    """Where all this is reached, with the prefix."""
     views: dict[str, Json] = field(default_factory=dict[str, Json])
     """The published home view of a person."""
     sessions: dict[str, Json] = field(default_factory=dict[str, Json])
@@ -194,4 +212,9 @@ def _read_channel(entry: Mapping[str, Any]) -> Channel:
 
 def _read_message(entry: Mapping[str, Any]) -> Message:
     reactions = {name: tuple(users) for name, users in entry["reactions"].items()}
-    return replace(Message(**entry), blocks=tuple(entry["blocks"]), reactions=reactions)
+    return replace(
+        Message(**entry),
+        blocks=tuple(entry["blocks"]),
+        reactions=reactions,
+        files=tuple(entry.get("files", ())),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bots.playground.base import ChannelView, CommandView, MessageView, PersonView, Snapshot
 from bots.playground.slack import blocks
+from bots.playground.slack.files import file_views
 from bots.playground.slack.state import Channel, Message, Person, State
 
 
@@ -23,7 +24,7 @@ def channel_view(state: State, channel: Channel) -> ChannelView:
     return ChannelView(id=channel.id, name=name, kind="dm", person=person)
 
 
-def message_view(message: Message) -> MessageView:
+def message_view(state: State, message: Message) -> MessageView:
     """Show a message.
 
     As in Slack, blocks that say something are read instead of the text, which is then only a
@@ -42,6 +43,7 @@ def message_view(message: Message) -> MessageView:
         is_streaming=message.stream == "open",
         visible_to=message.visible_to,
         actions=blocks.actions_of(message.blocks),
+        files=file_views(state, message),
     )
 
 
@@ -65,7 +67,7 @@ def snapshot(state: State, commands: Sequence[CommandView], is_connected: bool) 
         bot=person_view(state.people[identity.bot_user]),
         people=[person_view(person) for person in state.people.values() if not person.is_bot],
         channels=[channel_view(state, c) for c in state.channels.values() if not c.is_archived],
-        messages=[message_view(message) for message in state.messages.values()],
+        messages=[message_view(state, message) for message in state.messages.values()],
         commands=list(commands),
         is_connected=is_connected,
     )

@@ -80,6 +80,11 @@ class Workspace:
         if root.thread_ts:
             raise RefusedError("cannot_reply_to_message")
 
+    def require_scope(self, scope: str) -> None:
+        """Make sure that the app has a scope. Raises RefusedError `missing_scope`."""
+        if scope in self.state.denied_scopes:
+            raise RefusedError("missing_scope")
+
     def expire(self, message: Message) -> Message:
         """End a message's stream when it has lived too long; Slack does so even while it is used."""
         if message.stream == "open" and self._is_past(
@@ -164,7 +169,7 @@ class Workspace:
     # Who learns of it.
 
     def _show(self, message: Message) -> None:
-        view = message_view(message)
+        view = message_view(self.state, message)
         self._feed.publish({"platform": "slack", "type": "message", "message": view})
 
     def _announce(self, message: Message) -> None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from aiohttp import web
 
-from bots.playground.base import ChannelView, Faults, Feed, MessageView, PersonView, Snapshot
+from bots.playground.base import (
+    ChannelView,
+    Faults,
+    Feed,
+    MessageView,
+    PersonView,
+    SentFile,
+    Snapshot,
+)
 
 BOT = PersonView(id="B1", name="skein", is_bot=True)
 PEOPLE = [
@@ -37,6 +45,7 @@ class FakeSimulation:
             ),
         ]
         self.messages: dict[str, MessageView] = {}
+        self.sent: list[SentFile] = []
         self.acted: list[tuple[str, ...]] = []
         self.commanded: list[tuple[str, ...]] = []
         self.is_connected = True
@@ -83,14 +92,25 @@ class FakeSimulation:
         self.messages = {each["id"]: each for each in data["messages"]}
 
     async def say(
-        self, person: str, channel: str, text: str, *, thread: str = "", reply_to: str = ""
+        self,
+        person: str,
+        channel: str,
+        text: str,
+        *,
+        thread: str = "",
+        reply_to: str = "",
+        files: Sequence[SentFile] = (),
     ) -> str:
         if person not in [each["id"] for each in PEOPLE]:
             raise ValueError(f"nobody is called {person!r}")
         if channel not in [each["id"] for each in self.channels]:
             raise ValueError(f"there is no channel {channel!r}")
         text = text.replace("@skein", "<@B1>")
-        message = self.post(channel, text, author=person, thread=thread, reply_to=reply_to)
+        views = [file.view(f"F{len(self.sent) + number}") for number, file in enumerate(files)]
+        self.sent.extend(files)
+        message = self.post(
+            channel, text, author=person, thread=thread, reply_to=reply_to, files=views
+        )
         self.deliver("message", text)
         return message["id"]
 
@@ -110,6 +130,12 @@ class FakeSimulation:
         if message not in self.messages:
             raise ValueError(f"there is no message {message!r}")
         self.acted.append((person, message, action, value))
+
+    def read_file(self, id_: str) -> SentFile:
+        number = id_.removeprefix("F")
+        if not number.isdigit() or int(number) >= len(self.sent):
+            raise ValueError(f"there is no file {id_!r}")
+        return self.sent[int(number)]
 
     def connections(self) -> int:
         return int(self.is_connected)
@@ -140,6 +166,7 @@ class FakeSimulation:
             "is_streaming": False,
             "visible_to": "",
             "actions": [],
+            "files": [],
         }
         message.update(more)  # pyright: ignore[reportCallIssue, reportArgumentType]
         self.messages[message["id"]] = message

@@ -1,13 +1,14 @@
 // Where people write: who they are, what they answer to, the text, and what to try.
 import { makeMenu } from "./completion.js";
 import { fill, h, rove } from "./dom.js";
+import { makeShelf } from "./files.js";
 import { avatar } from "./message.js";
 import { suggestionsFor } from "./suggestions.js";
 
 let count = 0;
 
 /**
- * Make a composer. `panel` has the platform, the person and `choose(person)`; `send(text, replyTo)` sends and
+ * Make a composer. `panel` has the platform, the person and `choose(person)`; `send(text, replyTo, files)` sends and
  * resolves to whether it was taken; `choices(name, text)` asks for a command's values.
  */
 export function makeComposer({ panel, place, send, choices }) {
@@ -29,13 +30,15 @@ export function makeComposer({ panel, place, send, choices }) {
     { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" },
     "↑",
   );
-  const form = h(
-    "form",
-    { class: "composer" },
+  const form = h("form", { class: "composer" });
+  const shelf = makeShelf(form);
+  form.append(
     menu.element,
     answering,
+    shelf.element,
     textarea,
-    h("div", { class: "bar" }, people, button),
+    h("div", { class: "bar" }, people, h("span", {}, shelf.button, button)),
+    shelf.input,
   );
   const element = h("div", { class: "foot" }, tries, form);
   const composer = { element, textarea, replyTo: "" };
@@ -78,17 +81,20 @@ export function makeComposer({ panel, place, send, choices }) {
     textarea.focus();
     menu.refresh();
   };
-  const submit = async (text) => {
+  const submit = async (text, files = []) => {
     const replyTo = composer.replyTo;
     composer.answer(null);
     menu.close();
-    return send(text, replyTo);
+    return send(text, replyTo, files);
   };
   const submitDraft = async () => {
     const text = textarea.value;
-    if (!text.trim()) return;
+    const files = shelf.take();
+    if (!text.trim() && !files.length) return;
     textarea.value = "";
-    if (!(await submit(text)) && !textarea.value) textarea.value = text; // nothing written is lost
+    if (await submit(text, files)) return;
+    if (!textarea.value) textarea.value = text; // nothing written is lost
+    shelf.put(files);
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,5 +1,6 @@
 // One message as an element. Its parts are renewed apart, so that a streaming text moves nothing else.
 import { fill, h } from "./dom.js";
+import { filesElement } from "./files.js";
 import { markdown } from "./format/markdown.js";
 import { mrkdwn } from "./format/mrkdwn.js";
 import { timeOf } from "./model.js";
@@ -26,14 +27,15 @@ export function messageElement(platform, message, actions) {
     reference: h("div", { class: "reference" }),
     head: h("header", {}),
     body: h("div", { class: "body" }),
+    files: h("div", { class: "files" }),
     offers: h("div", { class: "offers" }),
     thread: h("div", { class: "thread-link" }),
     tools: h("div", { class: "tools" }),
   };
-  const { reference, head, body, offers, thread, tools } = element.parts;
+  const { reference, head, body, files, offers, thread, tools } = element.parts;
   element.append(
     avatar(platform, message.author),
-    h("div", { class: "content" }, reference, head, body, offers, thread),
+    h("div", { class: "content" }, reference, head, body, files, offers, thread),
     tools,
   );
   updateMessage(element, platform, message, actions);
@@ -53,6 +55,9 @@ export function updateMessage(element, platform, message, actions) {
   }
   if (before?.text !== message.text || before?.is_streaming !== message.is_streaming) {
     fill(parts.body, body(platform, message));
+  }
+  if (JSON.stringify(before?.files) !== JSON.stringify(message.files)) {
+    fill(parts.files, filesElement(platform, message));
   }
   if (JSON.stringify(before?.actions) !== JSON.stringify(message.actions)) {
     fill(

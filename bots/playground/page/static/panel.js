@@ -1,6 +1,7 @@
 // One platform: its places beside what is said there, and what the person at the page does.
 import { post } from "./api.js";
 import { announce, fill, h, memory, toast } from "./dom.js";
+import { readFiles } from "./files.js";
 import { placeKey, samePlace } from "./model.js";
 import { makeSidebar } from "./sidebar.js";
 import { View } from "./view.js";
@@ -141,10 +142,10 @@ export class Panel {
   }
 
   /** Post a message or use a command; resolves to whether the platform took it. */
-  async send(place, text, replyTo) {
+  async send(place, text, replyTo, files = []) {
     const person = this.personIn(place);
     const command = /^\/(\w+)\s*([\s\S]*)$/.exec(text.trim());
-    const known = command && this.platform.commands.some((each) => each.name === command[1]);
+    const known = command && !files.length && this.platform.commands.some((each) => each.name === command[1]);
     try {
       if (known) {
         const fields = {
@@ -164,6 +165,7 @@ export class Panel {
         text: text.trim(),
         thread: place.thread,
         reply_to: replyTo,
+        files: await readFiles(files),
       };
       const { id } = await post(this.platform.name, "messages", fields);
       this.mine.add(id);

@@ -29,7 +29,7 @@ export class View {
     this.composer = makeComposer({
       panel,
       place: () => this.place,
-      send: (text, replyTo) => panel.send(this.place, text, replyTo),
+      send: (text, replyTo, files) => panel.send(this.place, text, replyTo, files),
       choices: (name, text) => panel.choices(this.place, name, text),
     });
     this.element = h(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bots.playground.slack.arguments import Arguments
-from bots.playground.slack.methods import assistant, chat, conversations, people, streams
+from bots.playground.slack.methods import (
+    assistant,
+    chat,
+    conversations,
+    files,
+    people,
+    streams,
+)
 from bots.playground.slack.state import Json
 from bots.playground.slack.workspace import Workspace
 
@@ -16,6 +23,7 @@ METHODS: Mapping[str, Method] = {
     **assistant.METHODS,
     **chat.METHODS,
     **conversations.METHODS,
+    **files.METHODS,
     **people.METHODS,
     **streams.METHODS,
 }
