@@ -52,6 +52,8 @@ class Message:
     """The files that came with it, as the store has them."""
     images: tuple[Image, ...] = ()
     """Those of them that go to the model as pictures; the others stand in the text."""
+    position: int = field(default=0, compare=False)
+    """Where it stands in its conversation, counted from 1; 0 for one that the store does not have."""
 
     @classmethod
     def user(cls, text: str, author: Author | None = None) -> Message:

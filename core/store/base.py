@@ -16,6 +16,7 @@ from typing import Protocol
 from core.store.rooms.attachments import Attachments, WantedFile
 from core.store.rooms.conversations import ConversationInfo, Conversations, StoredMessage
 from core.store.rooms.journal import Journal, Recorded
+from core.store.rooms.memories import Memories, Memory, Pin, Summary
 from core.store.rooms.replies import Replies
 from core.store.rooms.together import HEARTBEAT, LEASE, Together
 
@@ -23,14 +24,17 @@ __all__ = [
     "HEARTBEAT",
     "LEASE",
     "ConversationInfo",
+    "Memory",
+    "Pin",
     "Recorded",
     "Store",
     "StoredMessage",
+    "Summary",
     "WantedFile",
 ]
 
 
-class Store(Journal, Replies, Conversations, Attachments, Together, Protocol):
+class Store(Journal, Replies, Conversations, Attachments, Memories, Together, Protocol):
     """All that is kept. Every method raises StoreError where the store cannot serve."""
 
     async def ping(self) -> None:

@@ -21,7 +21,7 @@ class Table:
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...] = ("id",)
-    """By what its pages follow one another: one column, or a turn's id and a number."""
+    """By what its pages follow one another: one column, or an id and a number."""
     is_large: bool = False
     """Whether a row may be megabytes: its pages are then of few."""
 
@@ -64,6 +64,29 @@ TABLES = (
             "sha256",
         ),
         ("turn_id", "number"),
+    ),
+    Table(
+        "summaries",
+        (
+            "conversation_id", "after_position", "until_position", "text", "model", "updated_at",
+        ),
+        ("conversation_id",),
+    ),
+    Table(
+        "pins",
+        (
+            "conversation_id", "number", "message_id", "text", "author_id", "author_name",
+            "pinned_at",
+        ),
+        ("conversation_id", "number"),
+    ),
+    Table(
+        "background_requests",
+        (
+            "conversation_id", "number", "purpose", "model", "input_tokens", "output_tokens",
+            "cached_tokens", "made_at",
+        ),
+        ("conversation_id", "number"),
     ),
 )  # fmt: skip
 """In the order in which they refer to one another."""

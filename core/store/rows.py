@@ -24,7 +24,14 @@ from core.conversation import (
     TurnState,
 )
 from core.files.values import Attachment
-from core.store.base import ConversationInfo, StoredMessage, WantedFile
+from core.store.base import (
+    ConversationInfo,
+    Memory,
+    Pin,
+    StoredMessage,
+    Summary,
+    WantedFile,
+)
 
 Value = str | int | bytes | datetime | None
 """What a query takes."""
@@ -108,7 +115,7 @@ def _parse_left_out(rows: list[Row]) -> Span | None:
     places = [row["place"] for row in rows]
     if None in places:  # read to the beginning
         return None
-    span = Span(rows[0]["cleared_position"], min(places) - 1)
+    span = Span(rows[0]["begins_after"], min(places) - 1)
     return span if span.count else None
 
 
@@ -128,14 +135,45 @@ def parse_info(row: Row) -> ConversationInfo:
 
 def parse_stored_message(row: Row) -> StoredMessage:
     """Read a row of `load_history`."""
-    return StoredMessage(_parse_message(row), is_sent=bool(row["is_sent"]), turn_id=row["turn_id"])
+    return StoredMessage(parse_message(row), is_sent=bool(row["is_sent"]), turn_id=row["turn_id"])
+
+
+def parse_memory(rows: list[Row]) -> Memory:
+    """Read what a conversation has beside its messages from the rows of `load_memory`."""
+    if not rows:
+        return Memory()
+    row, summary = rows[0], None
+    if row["summary"]:
+        summary = Summary(
+            row["after_position"], row["until_position"], row["summary"], row["summary_model"]
+        )
+    return Memory(
+        id=row["id"],
+        model=row["model"],
+        system_prompt=row["system_prompt"],
+        cleared_position=row["cleared_position"],
+        summary=summary,
+        pins=tuple(_parse_pin(each) for each in rows if each["number"] is not None),
+    )
+
+
+def _parse_pin(row: Row) -> Pin:
+    author_id = row["pin_author_id"]
+    return Pin(
+        number=row["number"],
+        text=row["pin_text"],
+        role=row["pin_role"],
+        author=None if author_id is None else Author(author_id, row["pin_author_name"] or ""),
+        position=row["pin_position"],
+    )
 
 
 def _parse_key(row: Row) -> ThreadKey:
     return ThreadKey(row["platform"], row["workspace"], row["channel"], row["thread"])
 
 
-def _parse_message(row: Row) -> Message:
+def parse_message(row: Row) -> Message:
+    """Read a row of `load_span`."""
     author_id = row["author_id"]
     return Message(
         role=row["role"],
@@ -143,12 +181,13 @@ def _parse_message(row: Row) -> Message:
         author=None if author_id is None else Author(author_id, row["author_name"]),
         sent_at=parse_time(row["sent_at"]),
         model=row["model"],
+        position=row["position"] or 0,
     )
 
 
 def _parse_sent_message(rows: list[Row]) -> Message:
     attachments = (_parse_attachment(row) for row in rows if row["number"] is not None)
-    return replace(_parse_message(rows[0]), attachments=tuple(attachments))
+    return replace(parse_message(rows[0]), attachments=tuple(attachments))
 
 
 def _parse_attachment(row: Row) -> Attachment:

@@ -43,8 +43,12 @@ class Conversations(Protocol):
         """Read which model people chose for a conversation. None is the default's."""
         ...
 
-    async def load(self, key: ThreadKey, max_chars: int | None = None) -> Conversation:
+    async def load(
+        self, key: ThreadKey, max_chars: int | None = None, after: int = 0
+    ) -> Conversation:
         """Read what the question that runs now sends: nothing cleared, nothing failed, nothing queued.
+
+        With `after` only what stands behind that position.
 
         With `max_chars` only the newest messages, the question always among them, until their texts
         have more than so many characters; `left_out` says where the others stand.

@@ -6,6 +6,7 @@ from core.errors import StoreError
 from core.store.sql.attachments import SqlAttachments
 from core.store.sql.conversations import SqlConversations
 from core.store.sql.journal import SqlJournal
+from core.store.sql.memories import SqlMemories
 from core.store.sql.replies import SqlReplies
 from core.store.sql.room import utc_now
 from core.store.sql.together import SqlTogether
@@ -13,7 +14,7 @@ from core.store.sql.together import SqlTogether
 __all__ = ["SqlStore", "utc_now"]
 
 
-class SqlStore(SqlJournal, SqlReplies, SqlConversations, SqlAttachments, SqlTogether):
+class SqlStore(SqlJournal, SqlReplies, SqlConversations, SqlAttachments, SqlMemories, SqlTogether):
     """The store over a SQL database. `open_sqlite` and `open_postgres` make one.
 
     Where a transaction moves several rows of a conversation, it first locks the conversation: such

@@ -28,12 +28,15 @@ class SqlConversations(Room):
         row = await self.database.find("find_model", **render_key(key))
         return None if row is None else row["model"]
 
-    async def load(self, key: ThreadKey, max_chars: int | None = None) -> Conversation:
+    async def load(
+        self, key: ThreadKey, max_chars: int | None = None, after: int = 0
+    ) -> Conversation:
         """Read what the question that runs now sends, or the newest of it. Raises KeyError."""
         rows = await self.database.load(
             "load_conversation",
             **render_key(key),
             max_chars=_ANY_LENGTH if max_chars is None else max_chars,
+            after=after,
         )
         if not rows:
             raise KeyError(str(key))
@@ -110,6 +113,8 @@ class SqlConversations(Room):
             await transaction.load("mark_unsent", turn_id=turn_id)
             await transaction.announce(f"stopped {turn_id}")
         await transaction.find("raise_watermark", conversation_id=conversation_id, before=before)
+        await transaction.load("drop_cleared_summary", conversation_id=conversation_id)
+        await transaction.load("drop_cleared_pins", conversation_id=conversation_id, before=before)
         return turn_ids
 
     @in_transaction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.core.store.contract import JournalContract
 from tests.core.store.files_contract import FilesContract
+from tests.core.store.memories_contract import MemoriesContract
 from tests.core.store.memory_contract import MemoryContract
 from tests.core.store.merging_contract import MergingContract
 
@@ -17,6 +18,10 @@ class TestMerging(MergingContract):
 
 
 class TestMemory(MemoryContract):
+    pass
+
+
+class TestMemories(MemoriesContract):
     pass
 
 

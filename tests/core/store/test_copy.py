@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster
 
-from core.conversation import ReplyMessage, ThreadKey, TurnState
+from core.conversation import Author, ReplyMessage, ThreadKey, TurnState, Usage
 from core.errors import StoreError
 from core.files.values import Reading, digest
 from core.store import copy as copying
-from core.store.base import Store
+from core.store.base import Store, Summary
 from core.store.copy import copy
 from core.store.sql import SqlStore
 from tests.core.store.files_contract import NOTES, PHOTO, PIXELS, send
@@ -28,6 +29,9 @@ from tests.core.store.values import (
     queue,
     start,
 )
+
+
+KEPT = ThreadKey("discord", "G", "C3")
 
 
 def ignore(_table: str, _done: int, _total: int) -> None:
@@ -61,6 +65,7 @@ async def fill(store: Store) -> None:
     await store.add_reply_message(running, ReplyMessage(0, "stream", "stream"))
     await store.record_command(ask(9, key=ThreadKey("discord", "G", "C")))
     await fill_files(store)
+    await fill_memories(store)
     await store.set_model(OTHER, "demo/echo")
     await store.set_system_prompt(OTHER, "Be brief.")
 
@@ -75,6 +80,16 @@ async def fill_files(store: Store) -> None:
         await store.fail(turn, "no")
 
 
+async def fill_memories(store: Store) -> None:
+    turn = await complete(store, ask(12, key=KEPT))
+    usage = Usage(1, None, 2)
+    for number in range(5):
+        await store.add_pin(KEPT, f"text {number}", Author("U9", "Kim"), at(13), 9)
+    await store.pin_message(KEPT, "m12", at(13), 9)
+    await store.claim_summary(turn.conversation_id, timedelta(minutes=1))
+    await store.save_summary(turn.conversation_id, None, Summary(0, 1, "short", "m"), usage)
+
+
 async def look(store: Store) -> list[object]:
     """All that a store tells."""
     return [
@@ -83,6 +98,8 @@ async def look(store: Store) -> list[object]:
         [(await store.load(key), await store.load_history(key)) for key in (KEY, OTHER)],
         [await store.find_turn(turn_id) for turn_id in range(1, 20)],
         [await store.find_file(digest(name)) for name in (b"10", b"11")],
+        await store.load_memory(KEPT),
+        await store.load_background_usage(KEPT),
     ]
 
 
@@ -95,16 +112,19 @@ async def test_target_tells_what_the_source_told(url: str, target_url: str) -> N
         )
         assert await look(target) == await look(source)
     assert counts == {
-        "conversations": 4,
-        "turns": 12,
-        "messages": 17,
+        "conversations": 5,
+        "turns": 13,
+        "messages": 19,
         "replies": 11,
         "files": 2,
         "attachments": 4,
+        "summaries": 1,
+        "pins": 6,
+        "background_requests": 1,
     }
-    assert told[0] == ("conversations", 0, 4)
-    assert told[-1] == ("attachments", 4, 4)
-    assert ("turns", 6, 12) in told
+    assert told[0] == ("conversations", 0, 5)
+    assert told[-1] == ("background_requests", 1, 1)
+    assert ("turns", 6, 13) in told
 
 
 async def test_copy_goes_on_where_the_source_stood(url: str, target_url: str) -> None:

@@ -70,14 +70,18 @@ WHERE platform = :platform
     AND channel = :channel
     AND thread = :thread;
 
--- name: load_conversation(platform, workspace, channel, thread, max_chars)
+-- name: load_conversation(platform, workspace, channel, thread, max_chars, after)
 -- A conversation and what the question that runs now sends, a row for each message, and one more for
 -- each further file of it, in one read so that nothing can change in between. It walks back from the newest message until their texts
 -- have that many characters: what is older costs nothing. A place without a message is one that is
 -- not sent, or, without a number, the beginning.
 WITH RECURSIVE
 asked AS (
-    SELECT id, model, system_prompt, cleared_position
+    SELECT
+        id,
+        model,
+        system_prompt,
+        CASE WHEN cleared_position > :after THEN cleared_position ELSE :after END AS begins_after
     FROM conversations
     WHERE platform = :platform
         AND workspace = :workspace
@@ -85,25 +89,25 @@ asked AS (
         AND thread = :thread
 ),
 
-walked (conversation_id, cleared_position, place, newer_chars) AS (
+walked (conversation_id, begins_after, place, newer_chars) AS (
     SELECT
         asked.id,
-        asked.cleared_position,
+        asked.begins_after,
         (
             SELECT MAX(newest.position) FROM messages AS newest
             WHERE newest.conversation_id = asked.id
-                AND newest.position > asked.cleared_position
+                AND newest.position > asked.begins_after
         ),
         CAST(0 AS BIGINT)
     FROM asked
     UNION ALL
     SELECT
         walked.conversation_id,
-        walked.cleared_position,
+        walked.begins_after,
         (
             SELECT MAX(older.position) FROM messages AS older
             WHERE older.conversation_id = walked.conversation_id
-                AND older.position > walked.cleared_position
+                AND older.position > walked.begins_after
                 AND older.position < walked.place
         ),
         walked.newer_chars + CASE WHEN messages.is_failed THEN 0 ELSE LENGTH(messages.text) END
@@ -117,7 +121,7 @@ walked (conversation_id, cleared_position, place, newer_chars) AS (
 SELECT
     asked.model AS chosen_model,
     asked.system_prompt,
-    asked.cleared_position,
+    asked.begins_after,
     walked.place,
     messages.position,
     messages.role,
@@ -147,6 +151,7 @@ ORDER BY walked.place, attachments.number;
 -- The newest messages of a conversation, newest first; questions that wait count as the newest.
 SELECT
     messages.turn_id,
+    messages.position,
     messages.role,
     messages.author_id,
     messages.author_name,

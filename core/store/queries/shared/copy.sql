@@ -8,7 +8,10 @@ SELECT
     (SELECT COUNT(*) FROM messages) AS messages,
     (SELECT COUNT(*) FROM replies) AS replies,
     (SELECT COUNT(*) FROM files) AS files,
-    (SELECT COUNT(*) FROM attachments) AS attachments;
+    (SELECT COUNT(*) FROM attachments) AS attachments,
+    (SELECT COUNT(*) FROM summaries) AS summaries,
+    (SELECT COUNT(*) FROM pins) AS pins,
+    (SELECT COUNT(*) FROM background_requests) AS background_requests;
 
 -- name: load_conversations_page(after, max_rows)
 -- The next conversations after an id.
@@ -38,6 +41,24 @@ SELECT * FROM files WHERE sha256 > :after ORDER BY sha256 LIMIT :max_rows;
 SELECT * FROM attachments
 WHERE turn_id > :after OR (turn_id = :after AND number > :after_part)
 ORDER BY turn_id, number
+LIMIT :max_rows;
+
+-- name: load_summaries_page(after, max_rows)
+-- The next summaries after a conversation's id.
+SELECT * FROM summaries WHERE conversation_id > :after ORDER BY conversation_id LIMIT :max_rows;
+
+-- name: load_pins_page(after, after_part, max_rows)
+-- The next pins after a conversation's number.
+SELECT * FROM pins
+WHERE conversation_id > :after OR (conversation_id = :after AND number > :after_part)
+ORDER BY conversation_id, number
+LIMIT :max_rows;
+
+-- name: load_background_requests_page(after, after_part, max_rows)
+-- The next requests beside turns after a conversation's number.
+SELECT * FROM background_requests
+WHERE conversation_id > :after OR (conversation_id = :after AND number > :after_part)
+ORDER BY conversation_id, number
 LIMIT :max_rows;
 
 -- name: insert_conversations(id, platform, workspace, channel, thread, model, system_prompt, cleared_position, created_at, updated_at)*!
@@ -89,3 +110,22 @@ VALUES (:sha256, :media_type, :content, :text, :used_at);
 -- Put files of questions in as they are.
 INSERT INTO attachments (turn_id, number, file_id, name, url, media_type, size_bytes, note, sha256)
 VALUES (:turn_id, :number, :file_id, :name, :url, :media_type, :size_bytes, :note, :sha256);
+
+-- name: insert_summaries(conversation_id, after_position, until_position, text, model, updated_at)*!
+-- Put summaries in as they are, claimed by nobody.
+INSERT INTO summaries (conversation_id, after_position, until_position, text, model, updated_at)
+VALUES (:conversation_id, :after_position, :until_position, :text, :model, :updated_at);
+
+-- name: insert_pins(conversation_id, number, message_id, text, author_id, author_name, pinned_at)*!
+-- Put pins in as they are.
+INSERT INTO pins (conversation_id, number, message_id, text, author_id, author_name, pinned_at)
+VALUES (:conversation_id, :number, :message_id, :text, :author_id, :author_name, :pinned_at);
+
+-- name: insert_background_requests(conversation_id, number, purpose, model, input_tokens, output_tokens, cached_tokens, made_at)*!
+-- Put requests beside turns in as they are.
+INSERT INTO background_requests (
+    conversation_id, number, purpose, model, input_tokens, output_tokens, cached_tokens, made_at
+)
+VALUES (
+    :conversation_id, :number, :purpose, :model, :input_tokens, :output_tokens, :cached_tokens, :made_at
+);

@@ -1,0 +1,193 @@
+"""Summaries and pins in a SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from core.conversation import Author, Message, ThreadKey, Usage
+from core.store.database import Transaction
+from core.store.rooms.memories import Memory, Pin, Summary
+from core.store.rows import Row, parse_memory, parse_message, render_key, render_text
+from core.store.sql.room import Room, in_transaction
+
+
+class SqlMemories(Room):
+    """Keeps what conversations have beside their messages."""
+
+    async def load_memory(self, key: ThreadKey) -> Memory:
+        """Read what a conversation has beside its messages."""
+        return parse_memory(await self.database.load("load_memory", **render_key(key)))
+
+    async def load_span(
+        self, conversation_id: int, after: int, until: int, limit: int
+    ) -> Sequence[Message]:
+        """Read the oldest messages behind a position."""
+        rows = await self.database.load(
+            "load_span",
+            conversation_id=conversation_id,
+            after=after,
+            until=until,
+            max_messages=limit,
+        )
+        return [parse_message(row) for row in rows]
+
+    @in_transaction
+    async def claim_summary(
+        self, transaction: Transaction, conversation_id: int, duration: timedelta
+    ) -> bool:
+        """Claim a summary that nobody has claimed."""
+        now = await self._read_clock(transaction)
+        claimed = await transaction.find(
+            "claim_summary",
+            conversation_id=conversation_id,
+            now=now,
+            claimed_until=now + duration,
+        )
+        return claimed is not None
+
+    @in_transaction
+    async def save_summary(
+        self,
+        transaction: Transaction,
+        conversation_id: int,
+        old: Summary | None,
+        new: Summary,
+        usage: Usage,
+    ) -> bool:
+        """Put a longer summary in the old one's place, and note what it took."""
+        await transaction.lock_conversation(conversation_id)
+        now = self._now()
+        await transaction.find(
+            "add_background_request",
+            conversation_id=conversation_id,
+            purpose="summary",
+            model=new.model,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            now=now,
+        )
+        extended = await transaction.find(
+            "extend_summary",
+            conversation_id=conversation_id,
+            after_position=new.after,
+            old_until=old.until if old else new.after,
+            until_position=new.until,
+            text=render_text(new.text),
+            model=new.model,
+            now=now,
+        )
+        return extended is not None
+
+    @in_transaction
+    async def release_summary(self, transaction: Transaction, conversation_id: int) -> None:
+        """Let others claim the summary."""
+        await transaction.find("release_summary", conversation_id=conversation_id)
+
+    @in_transaction
+    async def add_pin(
+        self,
+        transaction: Transaction,
+        key: ThreadKey,
+        text: str,
+        author: Author | None,
+        at: datetime,
+        limit: int,
+    ) -> int | None:
+        """Pin a text, in a conversation that need not exist yet."""
+        now = self._now()
+        conversation = await transaction.get("touch_conversation", **render_key(key), now=now)
+        text = render_text(text)
+        pins = await self._lock_pins(transaction, conversation["id"])
+        known = next((row["number"] for row in pins if row["text"] == text), None)
+        if known is not None or len(pins) >= limit:
+            return known
+        row = await transaction.get(
+            "add_pin",
+            conversation_id=conversation["id"],
+            number=pins[-1]["number"] + 1 if pins else 1,
+            message_id=None,
+            text=text,
+            author_id=author.id if author else None,
+            author_name=render_text(author.name) if author else None,
+            now=at,
+        )
+        return row["number"]
+
+    @in_transaction
+    async def pin_message(
+        self,
+        transaction: Transaction,
+        key: ThreadKey,
+        message_id: str | None,
+        at: datetime,
+        limit: int,
+    ) -> Pin | None:
+        """Pin the message of a platform's id, or the newest one. Raises KeyError."""
+        conversation = await transaction.find("find_conversation_id", **render_key(key))
+        if conversation is None:
+            raise KeyError(message_id)
+        conversation_id = conversation["id"]
+        pins = await self._lock_pins(transaction, conversation_id)
+        found = await self._find_message(transaction, conversation_id, message_id)
+        number = next((row["number"] for row in pins if row["message_id"] == found), None)
+        if number is None:
+            if len(pins) >= limit:
+                return None
+            number = pins[-1]["number"] + 1 if pins else 1
+            await transaction.get(
+                "add_pin",
+                conversation_id=conversation_id,
+                number=number,
+                message_id=found,
+                text=None,
+                author_id=None,
+                author_name=None,
+                now=at,
+            )
+        memory = parse_memory(await transaction.load("load_memory", **render_key(key)))
+        return next(pin for pin in memory.pins if pin.number == number)
+
+    @in_transaction
+    async def remove_pins(
+        self, transaction: Transaction, key: ThreadKey, number: int | None = None
+    ) -> int:
+        """Remove a pin, or all."""
+        conversation = await transaction.find("find_conversation_id", **render_key(key))
+        if conversation is None:
+            return 0
+        removed = await transaction.load(
+            "remove_pins", conversation_id=conversation["id"], number=number
+        )
+        return len(removed)
+
+    async def load_background_usage(self, key: ThreadKey) -> Sequence[tuple[str, Usage]]:
+        """Read what was asked of models beside the turns."""
+        conversation = await self.database.find("find_conversation_id", **render_key(key))
+        if conversation is None:
+            return []
+        rows = await self.database.load(
+            "load_background_requests", conversation_id=conversation["id"]
+        )
+        return [
+            (row["model"], Usage(row["input_tokens"], row["output_tokens"], row["cached_tokens"]))
+            for row in rows
+        ]
+
+    async def _lock_pins(self, transaction: Transaction, conversation_id: int) -> Sequence[Row]:
+        await transaction.lock_conversation(conversation_id)
+        return await transaction.load("load_pins", conversation_id=conversation_id)
+
+    async def _find_message(
+        self, transaction: Transaction, conversation_id: int, message_id: str | None
+    ) -> int:
+        if message_id is None:
+            row = await transaction.find("find_newest_message", conversation_id=conversation_id)
+        else:
+            row = await transaction.find(
+                "find_message", conversation_id=conversation_id, message_id=message_id
+            )
+        if row is None:
+            raise KeyError(message_id)
+        return row["id"]
