@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from core.store.rooms.accounts import Accounts, Grouping, Totals, UsageLine
 from core.store.rooms.attachments import Attachments, WantedFile
 from core.store.rooms.conversations import ConversationInfo, Conversations, StoredMessage
 from core.store.rooms.journal import Journal, Recorded
@@ -24,17 +25,20 @@ __all__ = [
     "HEARTBEAT",
     "LEASE",
     "ConversationInfo",
+    "Grouping",
     "Memory",
     "Pin",
     "Recorded",
     "Store",
     "StoredMessage",
     "Summary",
+    "Totals",
+    "UsageLine",
     "WantedFile",
 ]
 
 
-class Store(Journal, Replies, Conversations, Attachments, Memories, Together, Protocol):
+class Store(Journal, Replies, Conversations, Attachments, Memories, Accounts, Together, Protocol):
     """All that is kept. Every method raises StoreError where the store cannot serve."""
 
     async def ping(self) -> None:

@@ -39,8 +39,9 @@ TABLES = (
         (
             "id", "conversation_id", "platform", "workspace", "channel", "message_id",
             "author_id", "author_name", "state", "attempts", "crashes", "merged_into", "error",
-            "model", "input_tokens", "output_tokens", "cached_tokens", "sent_at", "received_at",
-            "started_at", "finished_at",
+            "model", "input_tokens", "output_tokens", "cached_tokens", "written_tokens",
+            "is_estimated", "cost_nanos", "first_text_ms", "answer_ms", "is_admitted", "sent_at",
+            "received_at", "started_at", "finished_at",
         ),
     ),
     Table(

@@ -53,6 +53,10 @@ class Transaction(Protocol):
         """Keep other transactions off a turn's conversation until this one ends."""
         ...
 
+    async def lock_admissions(self) -> None:
+        """Keep other transactions that let turns in waiting until this one ends."""
+        ...
+
     async def read_clock(self) -> datetime | None:
         """Read the clock that all processes share. None where there is only one process."""
         ...

@@ -35,6 +35,7 @@ MIGRATION_TIMEOUT = timedelta(minutes=10)
 MAX_CONNECTIONS = 8
 
 _MIGRATION_LOCK = 0x536B01
+_ADMISSION_LOCK = 0x536B04
 """The first half of an advisory lock; the second is the schema, so that two may share a database."""
 
 
@@ -175,6 +176,10 @@ class PostgresTransaction(Queries):
     async def lock_conversation_of(self, turn_id: int) -> None:
         """Keep other transactions off a turn's conversation until this one ends."""
         await self.find("lock_conversation_of", turn_id=turn_id)
+
+    async def lock_admissions(self) -> None:
+        """Keep other transactions that let turns in waiting until this one ends."""
+        await self.find("lock_admissions", key=_ADMISSION_LOCK)
 
     async def read_clock(self) -> datetime:
         """Read the server's clock."""

@@ -136,6 +136,9 @@ class SqliteTransaction(Queries):
     async def lock_conversation_of(self, turn_id: int) -> None:
         """Do nothing: no other transaction writes."""
 
+    async def lock_admissions(self) -> None:
+        """Do nothing: no other transaction writes."""
+
     async def read_clock(self) -> None:
         """Give none: one process runs turns on a file."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import StoreError
+from core.store.sql.accounts import SqlAccounts
 from core.store.sql.attachments import SqlAttachments
 from core.store.sql.conversations import SqlConversations
 from core.store.sql.journal import SqlJournal
@@ -14,7 +15,9 @@ from core.store.sql.together import SqlTogether
 __all__ = ["SqlStore", "utc_now"]
 
 
-class SqlStore(SqlJournal, SqlReplies, SqlConversations, SqlAttachments, SqlMemories, SqlTogether):
+class SqlStore(
+    SqlJournal, SqlReplies, SqlConversations, SqlAttachments, SqlMemories, SqlAccounts, SqlTogether
+):
     """The store over a SQL database. `open_sqlite` and `open_postgres` make one.
 
     Where a transaction moves several rows of a conversation, it first locks the conversation: such

@@ -14,6 +14,7 @@ from core.store.rows import (
     render_message_key,
     render_text,
 )
+from core.store.sql.accounts import render_usage
 from core.store.sql.room import Room, in_transaction
 
 
@@ -124,14 +125,13 @@ class SqlJournal(Room):
     ) -> bool:
         """Move `running` to `delivering` with the answer."""
         await transaction.lock_conversation_of(turn.id)
+        values = render_usage(usage)
         moved = await transaction.find(
             "deliver",
             turn_id=turn.id,
             attempt=turn.attempts,
             model=model,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
+            **values,
         )
         if moved is None:
             return False
@@ -142,7 +142,7 @@ class SqlJournal(Room):
             turn_id=turn.id,
             text=render_text(text),
             model=model,
-            tokens=usage.output_tokens,
+            tokens=values["output_tokens"],
             now=now,
         )
         await transaction.find("touch_conversation_by_id", conversation_id=conversation_id, now=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.core.store.accounts_contract import AccountsContract
 from tests.core.store.contract import JournalContract
 from tests.core.store.files_contract import FilesContract
 from tests.core.store.memories_contract import MemoriesContract
@@ -26,4 +27,8 @@ class TestMemories(MemoriesContract):
 
 
 class TestFiles(FilesContract):
+    pass
+
+
+class TestAccounts(AccountsContract):
     pass

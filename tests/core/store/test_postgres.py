@@ -266,7 +266,7 @@ async def test_store_goes_on_when_a_newer_program_changes_the_schema(
             ALTER TABLE messages ALTER COLUMN role TYPE VARCHAR(20);
             ALTER TABLE turns ADD COLUMN cost INTEGER;
         """
-        views = "DROP VIEW turn_details; DROP VIEW conversation_details;"
+        views = "DROP VIEW turn_details; DROP VIEW conversation_details; DROP VIEW usage_details;"
         definitions = postgres.run(
             """
             SELECT 'CREATE VIEW ' || viewname || ' AS SELECT 1 AS cost, * FROM ('

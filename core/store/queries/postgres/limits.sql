@@ -28,3 +28,7 @@ INSERT INTO limits (name, paused_until) VALUES (:name, :until)
 ON CONFLICT (name) DO UPDATE
 SET paused_until = GREATEST(limits.paused_until, excluded.paused_until)
 RETURNING paused_until;
+
+-- name: lock_admissions(key)^
+-- Wait for other transactions that let turns in, and keep them waiting until this one ends.
+SELECT PG_ADVISORY_XACT_LOCK(:key, HASHTEXT(CURRENT_SCHEMA()));

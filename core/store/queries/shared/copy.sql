@@ -72,16 +72,18 @@ VALUES (
     :created_at, :updated_at
 );
 
--- name: insert_turns(id, conversation_id, platform, workspace, channel, message_id, author_id, author_name, state, attempts, crashes, merged_into, error, model, input_tokens, output_tokens, cached_tokens, sent_at, received_at, started_at, finished_at)*!
+-- name: insert_turns(id, conversation_id, platform, workspace, channel, message_id, author_id, author_name, state, attempts, crashes, merged_into, error, model, input_tokens, output_tokens, cached_tokens, written_tokens, is_estimated, cost_nanos, first_text_ms, answer_ms, is_admitted, sent_at, received_at, started_at, finished_at)*!
 -- Put turns in as they are.
 INSERT INTO turns (
     id, conversation_id, platform, workspace, channel, message_id, author_id, author_name,
     state, attempts, crashes, merged_into, error, model, input_tokens, output_tokens, cached_tokens,
+    written_tokens, is_estimated, cost_nanos, first_text_ms, answer_ms, is_admitted,
     sent_at, received_at, started_at, finished_at
 )
 VALUES (
     :id, :conversation_id, :platform, :workspace, :channel, :message_id, :author_id, :author_name,
     :state, :attempts, :crashes, :merged_into, :error, :model, :input_tokens, :output_tokens, :cached_tokens,
+    :written_tokens, :is_estimated, :cost_nanos, :first_text_ms, :answer_ms, :is_admitted,
     :sent_at, :received_at, :started_at, :finished_at
 );
 

@@ -90,7 +90,7 @@ SET position = (
 WHERE turn_id = :turn_id AND position IS NULL
 RETURNING id;
 
--- name: deliver(turn_id, attempt, model, input_tokens, output_tokens, cached_tokens)^
+-- name: deliver(turn_id, attempt, model, input_tokens, output_tokens, cached_tokens, written_tokens, is_estimated, cost_nanos, first_text_ms, answer_ms)^
 -- running -> delivering: the model answered.
 UPDATE turns
 SET
@@ -98,7 +98,12 @@ SET
     model = :model,
     input_tokens = :input_tokens,
     output_tokens = :output_tokens,
-    cached_tokens = :cached_tokens
+    cached_tokens = :cached_tokens,
+    written_tokens = :written_tokens,
+    is_estimated = :is_estimated,
+    cost_nanos = :cost_nanos,
+    first_text_ms = :first_text_ms,
+    answer_ms = :answer_ms
 WHERE id = :turn_id AND attempts = :attempt AND state = 'running'
 RETURNING conversation_id;
 

@@ -1,0 +1,71 @@
+"""What people are told of their limits. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+from core.quotas import Limit, Measure, Period, Refusal, Scope, from_nanos
+
+_WHOSE = {
+    Scope.USER: ("You have", "your"),
+    Scope.CHANNEL: ("This channel has", "its"),
+    Scope.WORKSPACE: ("This workspace has", "its"),
+}
+_SERVERS = ("This server has", "its")
+_WHEN = {Period.DAY: "for today", Period.MONTH: "for this month"}
+
+
+def render_refusal(refusal: Refusal, platform: str, now: datetime, zone: tzinfo) -> str:
+    """Say what is used up and when it goes on, in one or two sentences."""
+    limit = refusal.limit
+    is_server = limit.rule.scope is Scope.WORKSPACE and platform == "discord"
+    who, whose = _SERVERS if is_server else _WHOSE[limit.rule.scope]
+    if refusal.until is None:
+        return "Questions are not allowed here: the person who runs me set a limit of 0."
+    if limit.rule.period is Period.MINUTE:
+        used = f"{who} used {whose} {render_amount(limit)} for a minute."
+    else:
+        used = f"{who} used {whose} {render_amount(limit)} {_WHEN[limit.rule.period]}."
+    return f"{used} You can go on {_render_moment(refusal.until, limit.rule.period, now, zone)}."
+
+
+def render_amount(limit: Limit) -> str:
+    """Word how much is allowed: `50 messages`, `$5.00`."""
+    return render_measure(limit.rule.measure, limit.amount)
+
+
+def render_measure(measure: Measure, amount: int) -> str:
+    """Word an amount: `1 message`, `12,000 tokens`, `$0.05`."""
+    if measure is Measure.COST:
+        return render_dollars(amount)
+    name = measure.value if amount != 1 else measure.value.removesuffix("s")
+    return f"{amount:,} {name}"
+
+
+def render_dollars(nanos: int) -> str:
+    """Word an amount of money: to the cent, and below a dollar to the hundredth of one."""
+    dollars = from_nanos(nanos)
+    if nanos % 10_000_000 and dollars < 1:
+        return f"${dollars:.4f}"
+    return f"${dollars:,.2f}"
+
+
+def render_duration(wait: timedelta) -> str:
+    """Word how long something takes, roughly: `25 s`, `40 min`, `3 h`, `8 days`."""
+    seconds = max(1.0, wait.total_seconds())
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} days"
+
+
+def _render_moment(until: datetime, period: Period, now: datetime, zone: tzinfo) -> str:
+    wait = f"in {render_duration(until - now)}"
+    if period is Period.MINUTE:
+        return wait
+    local = until.astimezone(zone)
+    day = f" on {local:%d %B}".replace(" 0", " ") if period is Period.MONTH else ""
+    return f"at {local:%H:%M} {local.tzname()}{day}, {wait}"

@@ -1,0 +1,134 @@
+-- What turns took, and what people have used. A turn counts from when it was let in; one that is under
+-- way and not let in yet may still be refused. Costs are billionths of a US dollar.
+
+-- name: find_admission(turn_id, attempt)^
+-- Whether a turn that is under way in this attempt was let in.
+SELECT is_admitted FROM turns
+WHERE id = :turn_id AND attempts = :attempt AND state IN ('running', 'delivering');
+
+-- name: admit_turn(turn_id, now)^
+-- Let a turn in, as of now.
+UPDATE turns SET is_admitted = TRUE, started_at = :now WHERE id = :turn_id RETURNING id;
+
+-- name: sum_user(platform, author_id, since, turn_id)^
+-- What a person used since a time, but for one turn.
+SELECT
+    COUNT(*) AS messages,
+    CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
+    CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) AS cost_nanos,
+    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs
+FROM usage_details
+WHERE platform = :platform
+    AND author_id = :author_id
+    AND started_at >= :since
+    AND id <> :turn_id
+    AND is_counted;
+
+-- name: sum_channel(platform, workspace, channel, since, turn_id)^
+-- What was used in a channel since a time, but for one turn.
+SELECT
+    COUNT(*) AS messages,
+    CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
+    CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) AS cost_nanos,
+    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs
+FROM usage_details
+WHERE platform = :platform
+    AND workspace = :workspace
+    AND channel = :channel
+    AND started_at >= :since
+    AND id <> :turn_id
+    AND is_counted;
+
+-- name: sum_workspace(platform, workspace, since, turn_id)^
+-- What was used in a workspace since a time, but for one turn.
+SELECT
+    COUNT(*) AS messages,
+    CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
+    CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) AS cost_nanos,
+    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs
+FROM usage_details
+WHERE platform = :platform
+    AND workspace = :workspace
+    AND started_at >= :since
+    AND id <> :turn_id
+    AND is_counted;
+
+-- name: load_times_user(platform, author_id, since, turn_id, max_times)
+-- When a person's newest questions after a time were let in, the newest first.
+SELECT started_at FROM usage_details
+WHERE platform = :platform
+    AND author_id = :author_id
+    AND started_at > :since
+    AND id <> :turn_id
+    AND is_counted
+ORDER BY started_at DESC
+LIMIT :max_times;
+
+-- name: load_times_channel(platform, workspace, channel, since, turn_id, max_times)
+-- When a channel's newest questions after a time were let in, the newest first.
+SELECT started_at FROM usage_details
+WHERE platform = :platform
+    AND workspace = :workspace
+    AND channel = :channel
+    AND started_at > :since
+    AND id <> :turn_id
+    AND is_counted
+ORDER BY started_at DESC
+LIMIT :max_times;
+
+-- name: load_times_workspace(platform, workspace, since, turn_id, max_times)
+-- When a workspace's newest questions after a time were let in, the newest first.
+SELECT started_at FROM usage_details
+WHERE platform = :platform
+    AND workspace = :workspace
+    AND started_at > :since
+    AND id <> :turn_id
+    AND is_counted
+ORDER BY started_at DESC
+LIMIT :max_times;
+
+-- name: save_usage(turn_id, attempt, model, input_tokens, output_tokens, cached_tokens, written_tokens, is_estimated, cost_nanos, first_text_ms, answer_ms)^
+-- Keep what a turn took, whatever becomes of it.
+UPDATE turns
+SET
+    model = :model,
+    input_tokens = :input_tokens,
+    output_tokens = :output_tokens,
+    cached_tokens = :cached_tokens,
+    written_tokens = :written_tokens,
+    is_estimated = :is_estimated,
+    cost_nanos = :cost_nanos,
+    first_text_ms = :first_text_ms,
+    answer_ms = :answer_ms
+WHERE id = :turn_id AND attempts = :attempt
+RETURNING id;
+
+-- name: report_usage(by, since, until)
+-- What was used between two times, summed up by one of: day, model, user, channel, platform.
+SELECT
+    CASE WHEN :by IN ('user', 'channel', 'platform') THEN platform ELSE '' END AS platform,
+    CASE WHEN :by = 'channel' THEN workspace ELSE '' END AS workspace,
+    CASE WHEN :by = 'channel' THEN channel ELSE '' END AS channel,
+    CASE WHEN :by = 'user' THEN author_id ELSE '' END AS author_id,
+    CASE WHEN :by = 'model' THEN COALESCE(model, '') ELSE '' END AS model,
+    CASE WHEN :by = 'day' THEN quarter ELSE 0 END AS quarter,
+    MAX(author_name) AS author_name,
+    COUNT(*) FILTER (WHERE state <> 'rejected') AS questions,
+    COUNT(*) FILTER (WHERE state = 'rejected') AS rejected,
+    COUNT(*) FILTER (WHERE state = 'failed') AS failed,
+    CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens,
+    CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens,
+    CAST(COALESCE(SUM(cached_tokens), 0) AS BIGINT) AS cached_tokens,
+    COUNT(*) FILTER (WHERE is_estimated) AS estimated,
+    COUNT(*) FILTER (WHERE model IS NOT NULL AND input_tokens IS NULL) AS unknown_tokens,
+    CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) AS cost_nanos,
+    COUNT(cost_nanos) AS known_costs,
+    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs,
+    CAST(COALESCE(SUM(first_text_ms), 0) AS BIGINT) AS first_text_ms,
+    CAST(COALESCE(SUM(answer_ms), 0) AS BIGINT) AS answer_ms,
+    COUNT(answer_ms) AS timed,
+    COUNT(first_text_ms) AS first_timed
+FROM usage_details
+WHERE started_at >= :since AND started_at < :until
+GROUP BY 1, 2, 3, 4, 5, 6
+ORDER BY 1, 2, 3, 4, 5, 6;
