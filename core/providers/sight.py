@@ -18,7 +18,7 @@ _FAMILIES = (
     ("gpt-4.1-mini", 2_489),
     ("gpt-4.1-nano", 3_779),
     ("gpt-4o", 1_445),
-    ("gpt-4o-mini", 48_169),  # it counts tiles 33 times, so that images cost what they do elsewhere
+    ("gpt-4o-mini", 25_501),  # a square one: it counts each tile 33 times
     ("gpt-4o-audio", 0),
     ("gpt-5", 1_445),
     ("gpt-5-mini", 2_489),

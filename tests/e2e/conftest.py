@@ -59,6 +59,11 @@ class World:
                 await self.discord.feed.wait_for(type="connection", is_connected=True)
             yield program
 
+    def forget_files(self) -> None:
+        """Let the platforms give no file any more."""
+        self.slack.state.files.clear()
+        self.discord.world.state.files.clear()
+
     def place(self, platform: str, channel: str = "general") -> Place:
         """Open a new place to talk on a platform."""
         return (

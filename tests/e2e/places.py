@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from bots.playground.base import Feed, MessageView
+from bots.playground.base import Feed, MessageView, SentFile
 from bots.playground.discord import SimulatedDiscord
 from bots.playground.slack import SimulatedSlack
 
@@ -17,7 +17,7 @@ PATIENCE = timedelta(seconds=20)
 class Place(Protocol):
     """A conversation on a platform, as its people see it."""
 
-    async def ask(self, text: str) -> str:
+    async def ask(self, text: str, *files: SentFile) -> str:
         """Say something to the bot here; gives the message's id."""
         ...
 
@@ -42,11 +42,12 @@ class SlackThread:
         self._channel = slack.channel(channel)
         self.thread = ""
 
-    async def ask(self, text: str) -> str:
+    async def ask(self, text: str, *files: SentFile) -> str:
         """Mention the bot at first, then just write."""
+        say, channel = self._slack.say, self._channel
         if self.thread:
-            return await self._slack.say("Ada", self._channel, text, thread=self.thread)
-        self.thread = await self._slack.say("Ada", self._channel, f"@skein {text}")
+            return await say("Ada", channel, text, thread=self.thread, files=files)
+        self.thread = await say("Ada", channel, f"@skein {text}", files=files)
         return self.thread
 
     async def wait_for(self, contains: str, after: str = "") -> MessageView:
@@ -78,9 +79,9 @@ class DiscordChannel:
         self._bot = snapshot["bot"]["id"]
         self._channel = next(c["id"] for c in snapshot["channels"] if c["name"] == channel)
 
-    async def ask(self, text: str) -> str:
+    async def ask(self, text: str, *files: SentFile) -> str:
         """Mention the bot."""
-        return await self._discord.say("Ada", self._channel, f"@skein {text}")
+        return await self._discord.say("Ada", self._channel, f"@skein {text}", files=files)
 
     async def wait_for(self, contains: str, after: str = "") -> MessageView:
         """Wait for a message of the bot."""

@@ -1,0 +1,149 @@
+"""What is read of a file, within limits, and what is said of the rest."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from PIL import Image
+
+from core.errors import FileError
+from core.files.image import MAX_BYTES, MAX_EDGE
+from core.files.read import Reader
+from core.files.values import FileLimits, Reading
+from tests.core.files.samples import (
+    make_bomb,
+    make_docx,
+    make_image,
+    make_pdf,
+    make_pptx,
+    make_xlsx,
+)
+
+LIMITS = FileLimits(max_characters=2_000, max_pages=3)
+
+
+async def read(content: bytes, **changes: object) -> Reading:
+    return await Reader(replace(LIMITS, **changes)).read(content)  # pyright: ignore[reportArgumentType]
+
+
+async def test_text_is_read_whole() -> None:
+    reading = await read("Grüße\n".encode())
+    assert (reading.file.media_type, reading.file.text, reading.note) == (
+        "text/plain",
+        "Grüße\n",
+        "",
+    )
+
+
+async def test_long_text_is_cut_with_a_word() -> None:
+    reading = await read(("ä" * 2_001).encode())
+    assert reading.file.text == "ä" * 2_000
+    assert reading.note == "only the first 2,000 characters were read"
+
+
+async def test_pdf_is_read_page_by_page() -> None:
+    reading = await read(make_pdf("Hello from one", "and two"))
+    assert reading.file.text == "[page 1]\nHello from one\n\n[page 2]\nand two"
+    assert reading.note == ""
+
+
+async def test_long_pdf_is_read_as_far_as_allowed() -> None:
+    reading = await read(make_pdf(*map(str, range(5))))
+    assert "[page 3]" in reading.file.text
+    assert "[page 4]" not in reading.file.text
+    assert reading.note == "only the first 3 of 5 pages were read"
+
+
+async def test_pdf_of_pictures_says_so() -> None:
+    with pytest.raises(FileError, match="only pictures of pages"):
+        await read(make_pdf("", ""))
+
+
+async def test_docx_is_read_with_its_tables() -> None:
+    reading = await read(make_docx("First", "Second"))
+    assert reading.file.text == "First\nSecond\nleft | right"
+
+
+async def test_pptx_is_read_slide_by_slide() -> None:
+    reading = await read(make_pptx("One", "Two", "Three", "Four"))
+    assert reading.file.text.startswith("[slide 1]\nOne")
+    assert reading.note == "only the first 3 of 4 slides were read"
+
+
+async def test_sheet_is_read_row_by_row() -> None:
+    reading = await read(make_xlsx(("name", "count"), ("Fig", 3), ("Ada", 2.5)))
+    assert reading.file.text == "[sheet Sheet1]\nname | count\nFig | 3\nAda | 2.5"
+
+
+async def test_long_sheet_is_cut_with_a_word() -> None:
+    reading = await read(make_xlsx(*((number, "x" * 50) for number in range(100)), sheets=2))
+    assert len(reading.file.text) <= 2_000
+    assert "only the first 1 of 2 sheets were read" in reading.note
+    assert "only the first 2,000 characters were read" in reading.note
+
+
+async def test_small_image_is_left_as_it_is() -> None:
+    content = make_image("PNG")
+    reading = await read(content)
+    assert (reading.file.media_type, reading.file.content) == ("image/png", content)
+
+
+async def test_large_image_is_made_smaller() -> None:
+    reading = await read(make_image("PNG", (3_000, 1_000)))
+    assert len(reading.file.content) <= MAX_BYTES
+    with Image.open(io.BytesIO(reading.file.content)) as image:
+        assert image.size == (MAX_EDGE, 523)
+
+
+async def test_image_stands_upright_and_tells_no_place() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    exif[0x8825] = {1: "N", 2: (52.0, 31.0, 0.0)}
+    reading = await read(make_image("JPEG", (40, 30), exif=exif))
+    with Image.open(io.BytesIO(reading.file.content)) as image:
+        assert image.size == (30, 40)
+        assert not image.getexif()
+
+
+async def test_image_in_another_form_is_drawn_anew() -> None:
+    assert (await read(make_image("BMP"))).file.media_type == "image/png"
+    assert (await read(make_image("TIFF"))).file.media_type == "image/jpeg"
+
+
+async def test_moving_image_gives_its_first_picture() -> None:
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    data = io.BytesIO()
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
+    reading = await read(data.getvalue())
+    assert reading.file.media_type == "image/png"
+    assert reading.note == "only the first picture of it was looked at"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (make_image("PNG")[:60], "damaged"),
+        (make_image("JPEG", (900, 900))[:3_000], "damaged"),
+        (make_docx("Hello")[:-300], "damaged"),
+        (b"%PDF-1.7 nothing", "damaged"),
+        (b"ID3\x04", "audio is not read"),
+        (b"\x00\x01\x02", "this kind of file is not read"),
+    ],
+)
+async def test_what_cannot_be_read_says_why(content: bytes, says: str) -> None:
+    with pytest.raises(FileError, match=says):
+        await read(content)
+
+
+async def test_bomb_is_not_unpacked() -> None:
+    with pytest.raises(FileError, match="unpacks to too much"):
+        await read(make_bomb())
+
+
+async def test_reading_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(FileError, match="takes too long"):
+        await read(make_pdf("x"), timeout=timedelta(milliseconds=10))

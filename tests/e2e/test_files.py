@@ -1,0 +1,114 @@
+"""Files, the whole way: sent on a platform, fetched, read, kept, and in what the model is asked."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from bots.playground.base import SentFile
+from tests.core.files.samples import make_image, make_pdf
+from tests.core.providers.scripted_server import Answer, Json
+from tests.e2e.conftest import World
+
+pytestmark = pytest.mark.parametrize("platform", ["slack", "discord"])
+
+PHOTO = SentFile("photo.png", "image/png", make_image())
+NOTES = SentFile("notes.txt", "text/plain", b"the password is swordfish")
+REPORT = SentFile("report.pdf", "application/pdf", make_pdf("Profits rose."))
+SONG = SentFile("song.mp3", "audio/mpeg", b"ID3\x04\x00" + bytes(100))
+
+
+def user_parts(payload: Json) -> list[list[Json]]:
+    """Give what each person's message is made of."""
+    contents: list[Any] = [m["content"] for m in payload["messages"] if m["role"] == "user"]
+    return [
+        content if isinstance(content, list) else [{"type": "text", "text": content}]
+        for content in contents
+    ]
+
+
+def images_in(payload: Json) -> list[bytes]:
+    """Give the images of all messages."""
+    urls = [
+        part["image_url"]["url"]
+        for parts in user_parts(payload)
+        for part in parts
+        if part["type"] == "image_url"
+    ]
+    return [base64.b64decode(url.partition("base64,")[2]) for url in urls]
+
+
+@pytest.fixture(autouse=True)
+def counting(world: World):
+    def count(payload: Json) -> Answer:
+        return Answer(f"question {len(user_parts(payload))}, images {len(images_in(payload))}.")
+
+    world.model.default = count
+
+
+def last_text(world: World) -> str:
+    return user_parts(world.model.requests[-1].payload)[-1][-1]["text"]
+
+
+async def test_image_is_seen_and_remembered(world: World, platform: str):
+    async with world.skein(platform):
+        place = world.place(platform)
+        await place.ask("what is this?", PHOTO)
+        await place.wait_for("question 1, images 1.")
+        assert images_in(world.model.requests[-1].payload) == [PHOTO.content]
+        assert last_text(world) == "what is this?\n\n[image photo.png]"
+        await place.ask("and its colour?")
+        await place.wait_for("question 2, images 1.")
+
+
+async def test_text_and_documents_are_read(world: World, platform: str):
+    async with world.skein(platform):
+        place = world.place(platform)
+        await place.ask("sum up", NOTES, REPORT)
+        await place.wait_for("question 1")
+        text = last_text(world)
+        assert '<file name="notes.txt">\nthe password is swordfish\n</file>' in text
+        assert '<file name="report.pdf">\n[page 1]\nProfits rose.\n</file>' in text
+
+
+async def test_file_without_a_word_is_a_question(world: World, platform: str):
+    async with world.skein(platform):
+        place = world.place(platform)
+        await place.ask("hello")
+        await place.wait_for("question 1")
+        await place.ask("", NOTES)
+        await place.wait_for("question 2")
+        assert "swordfish" in last_text(world)
+
+
+async def test_what_is_not_read_is_told(world: World, platform: str):
+    async with world.skein(platform, MAX_FILES_PER_MESSAGE="2", MAX_FILE_CHARACTERS="1000"):
+        place = world.place(platform)
+        long = SentFile("long.txt", "text/plain", b"a" * 1001)
+        await place.ask("read these", SONG, long, PHOTO)
+        reply = await place.wait_for("no more than 2 files of a message are read.")
+        assert "question 1, images 0." in reply["text"]
+        assert "`song.mp3`: audio is not read." in reply["text"]
+        assert "`long.txt`: only the first 1,000 characters were read." in reply["text"]
+        assert "`photo.png`: no more than 2 files" in reply["text"]
+
+
+async def test_model_that_cannot_see_is_told_of_the_image(world: World, platform: str):
+    async with world.skein(platform, MODEL="openai/gpt-3.5-turbo"):
+        place = world.place(platform)
+        await place.ask("what is this?", PHOTO)
+        await place.wait_for("gpt-3.5-turbo cannot see images")
+        assert "[image photo.png: this model cannot see images]" in last_text(world)
+
+
+async def test_file_outlives_a_restart_and_is_fetched_once(world: World, platform: str):
+    place = world.place(platform)
+    async with world.skein(platform):
+        await place.ask("what is this?", PHOTO)
+        await place.wait_for("question 1, images 1.")
+    world.forget_files()
+    async with world.skein(platform):
+        await place.ask("once more?")
+        await place.wait_for("question 2, images 1.")
