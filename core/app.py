@@ -14,12 +14,14 @@ from functools import partial
 import aiohttp
 
 from core.beside import beside
-from core.errors import SettingsError
+from core.errors import SettingsError, UnknownModelError
 from core.files.download import open_downloader
+from core.gauge import Gauge
 from core.intake import Intake
 from core.limits import RateLimiter
+from core.memory import Memory
 from core.providers.anthropic import AnthropicProvider
-from core.providers.base import Limiter, Provider, Timeouts
+from core.providers.base import Limiter, Models, Provider, Timeouts
 from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
 from core.providers.demo import DemoProvider
 from core.providers.ollama import probe_ollama
@@ -35,6 +37,7 @@ from core.store.database import Database
 from core.store.migrate import Migrator
 from core.store.sql import SqlStore
 from core.store.sqlite import lock_sqlite, open_sqlite, open_sqlite_migrator
+from core.summaries import Summaries
 from core.threads import Threads
 from core.turns import Turns
 
@@ -70,7 +73,10 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         downloader = await stack.enter_async_context(open_downloader(limits, find_proxy))
         intake = Intake(store, downloader, limits)
         options = turn_options(settings)
-        turns = await stack.enter_async_context(Turns(store, models, options, intake=intake))
+        memory = build_memory(store, models, options, settings.summary_model)
+        turns = await stack.enter_async_context(
+            Turns(store, models, options, intake=intake, memory=memory)
+        )
         if is_runner:
             await stack.enter_async_context(beside(turns.share()))
             await stack.enter_async_context(beside(run_scheduler(store, settings.retention)))
@@ -165,10 +171,36 @@ def find_backend(url: str, variable: str = "DATABASE_URL") -> Backend:
             )
 
 
+def build_memory(
+    store: Store, models: Models, options: TurnOptions, summary_model: str | None
+) -> Memory:
+    """Build what prepares questions. Raises SettingsError where no model summarizes."""
+    if summary_model is not None:
+        try:
+            models.get_model(summary_model)
+        except UnknownModelError as error:
+            mend = "Name a model that a configured provider serves, or leave it empty."
+            raise SettingsError("SUMMARY_MODEL", str(error), mend) from error
+    gauge = Gauge()
+    summaries = Summaries(store, models, summary_model, gauge)
+    return Memory(store, models, options, summaries=summaries, gauge=gauge)
+
+
+def read_system_prompt(settings: Settings) -> str:
+    """Give the installation's prompt, from its file if it has one. Raises SettingsError."""
+    if settings.system_prompt_file is None:
+        return settings.system_prompt
+    try:
+        return settings.system_prompt_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        mend = "Name a file of UTF-8 text that the bot's user can read."
+        raise SettingsError("SYSTEM_PROMPT_FILE", f"cannot be read: {error}", mend) from error
+
+
 def turn_options(settings: Settings) -> TurnOptions:
     """Give the settings that concern turns."""
     return TurnOptions(
-        system_prompt=settings.system_prompt,
+        system_prompt=read_system_prompt(settings),
         max_new_tokens=settings.max_new_tokens,
         temperature=settings.temperature,
         max_context_tokens=settings.max_context_tokens,

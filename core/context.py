@@ -1,20 +1,28 @@
-"""What of a conversation goes to the model. Pure."""
+"""What of a conversation goes to the model, and what a summary should take over. Pure.
+
+All sizes are tokens as `estimate_tokens` counts them: who asks converts a model's room into those.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from core.conversation import Message, Role
+from core.store.rooms.memories import Pin
 
 _BYTES_PER_TOKEN = 3.5  # errs on the long side for English prose; a token is 4 bytes of it
 _TOKENS_PER_MESSAGE = 4
 _SPARE = 0.95  # an estimate is no count
+_MOST_FULL = 0.75
+"""How full of talk the room gets before a summary takes over the older half of it."""
+_FULL_AFTERWARDS = 0.4
+_LEAST_SUMMARY_TOKENS = 40
 
 
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a text without a tokenizer; rather too many than too few."""
-    return int(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE
+    return int(_count_bytes(text) / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE
 
 
 def estimate_message_tokens(message: Message) -> int:
@@ -27,38 +35,117 @@ def fit_answer(max_new_tokens: int, window_tokens: int) -> int:
     return max(1, min(max_new_tokens, window_tokens // 2))
 
 
-def limit_characters(window_tokens: int) -> int:
-    """Say of how many characters, at the least, `fit_messages` can make no more use."""
-    return int(window_tokens * _BYTES_PER_TOKEN)
+def fit_summary(room_tokens: int) -> int:
+    """Say how long a summary may get where there is so much room for the whole conversation."""
+    return max(_LEAST_SUMMARY_TOKENS, min(1_000, room_tokens // 6))
 
 
-def fit_messages(
-    messages: Sequence[Message], system: str | None, window_tokens: int, answer_tokens: int
-) -> tuple[Message, ...]:
-    """Choose the newest messages that fit the window beside system prompt and answer.
+def limit_characters(room_tokens: int) -> int:
+    """Say of how many characters, at the least, `fit` can make no more use."""
+    return int(room_tokens * _BYTES_PER_TOKEN)
 
-    The last message, the question, is always among them. What is left begins with a person's
-    message and alternates in role, as providers demand. System messages are left out.
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What there is to send. `messages` come oldest first, and the last one is the question."""
+
+    messages: Sequence[Message]
+    system: str = ""
+    summary: str = ""
+    """Of what was said before the messages."""
+    pins: Sequence[Pin] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What is sent. `messages` begin with a person's, alternate in role, and hold summary and pins."""
+
+    messages: tuple[Message, ...]
+    system: str
+    summary: str
+    pins: tuple[Pin, ...]
+    """Those that are sent on their own: one whose message is sent is not sent twice."""
+    said: tuple[Message, ...]
+    """The messages of the conversation that are sent as they were said."""
+    is_cut: bool
+    """Whether the question was too long to be sent whole."""
+
+    @property
+    def tokens(self) -> int:
+        """Estimate what it takes in all."""
+        return estimate_tokens(self.system) + sum(map(estimate_message_tokens, self.messages))
+
+
+def fit(material: Material, room_tokens: int) -> Fitted:
+    """Choose what is sent of a conversation in a room, which is the model's window less the answer.
+
+    The question always is, cut with a word where it alone is too long; then pins, the newest first,
+    the summary, and the newest turns, each with its question and its answer.
     """
-    return tuple(merge_same_role(choose_newest(messages, system, window_tokens, answer_tokens)))
+    left = max(1, int(room_tokens * _SPARE))
+    system = cut_text(material.system, left // 2) if material.system else ""
+    left -= estimate_tokens(system)
+    spoken = [each for each in name_speakers(material.messages) if each.role != "system"]
+    *earlier, whole = spoken
+    remembered = estimate_tokens(render_memory(material.summary, material.pins))
+    question = cut_message(whole, left - min(remembered * 3 // 2, left // 4))
+    left -= estimate_message_tokens(question)
+    pins = _choose_pins(material.pins, left)
+    summary = _fit_beside(material.summary, pins, left)
+    memory = render_memory(summary, pins)
+    left -= estimate_tokens(memory) if memory else 0
+    said = (*_choose_turns(earlier, left), question)
+    sent = {message.position for message in said if message.position}
+    pins = tuple(pin for pin in pins if pin.position not in sent)
+    preamble = [Message.user(memory)] if (memory := render_memory(summary, pins)) else []
+    messages = tuple(merge_same_role([*preamble, *said]))
+    return Fitted(messages, system, summary, pins, said, is_cut=question != whole)
 
 
-def choose_newest(
-    messages: Sequence[Message], system: str | None, window_tokens: int, answer_tokens: int
-) -> list[Message]:
-    """Choose as `fit_messages` does, without joining any: what is missing was said before them."""
-    budget_tokens = int((window_tokens - answer_tokens) * _SPARE) - estimate_tokens(system or "")
-    spoken = [message for message in name_speakers(messages) if message.role != "system"]
-    kept: list[Message] = []
-    for message in reversed(spoken):
-        budget_tokens -= estimate_message_tokens(message)
-        if kept and budget_tokens < 0:
-            break
-        kept.append(message)
-    kept.reverse()
-    while len(kept) > 1 and kept[0].role != "user":
-        kept.pop(0)
-    return kept
+def plan_summary(
+    messages: Sequence[Message], talk_tokens: int, *, is_cut_short: bool = False
+) -> int | None:
+    """Say up to which position a summary should take over, so that there is room for more again.
+
+    None while there is. `is_cut_short` says that some messages before these fell out already. The
+    last turn is never taken over.
+    """
+    turns = group_turns([each for each in name_speakers(messages) if each.role != "system"])
+    sizes = [sum(map(estimate_message_tokens, turn)) for turn in turns]
+    is_full = is_cut_short or sum(sizes) > talk_tokens * _MOST_FULL
+    if not turns or not is_full:
+        return None
+    index, kept = len(turns) - 1, sizes[-1]
+    while index and kept + sizes[index - 1] <= talk_tokens * _FULL_AFTERWARDS:
+        index -= 1
+        kept += sizes[index]
+    return turns[index][0].position - 1 if index or is_cut_short else None
+
+
+def group_turns(messages: Sequence[Message]) -> list[list[Message]]:
+    """Group messages into questions, each with the answer to it."""
+    turns: list[list[Message]] = []
+    last: Role | None = None
+    for message in messages:
+        if not turns or (message.role == "user" and last == "assistant"):
+            turns.append([])
+        turns[-1].append(message)
+        last = message.role
+    return turns
+
+
+def render_memory(summary: str, pins: Sequence[Pin]) -> str:
+    """Word what is remembered for the model; empty where nothing is."""
+    parts: list[str] = []
+    if summary:
+        parts.append(f"What was said earlier in this conversation, in short:\n{summary}")
+    if pins:
+        lines = "\n".join(f"- {_name_pin(pin)}" for pin in pins)
+        parts.append(f"People here want you to keep in mind:\n{lines}")
+    if not parts:
+        return ""
+    text = "\n\n".join(parts).replace("</memory", "< /memory")
+    return f"<memory>\n{text}\n</memory>"
 
 
 def name_speakers(messages: Sequence[Message]) -> list[Message]:
@@ -85,3 +172,74 @@ def merge_same_role(messages: Sequence[Message]) -> list[Message]:
             merged.append(message)
             role = message.role
     return merged
+
+
+def cut_text(text: str, max_tokens: int) -> str:
+    """Take the middle out of a text that is too long, with a word in its place."""
+    if estimate_tokens(text) <= max_tokens:
+        return text
+    most = int((max_tokens - _TOKENS_PER_MESSAGE) * _BYTES_PER_TOKEN)
+    word = f"\n[… {len(text):,} characters were too long: this part is left out …]\n"
+    room = most - _count_bytes(word)
+    if room < 0:
+        return _take_bytes(text, max(0, most))
+    head = _take_bytes(text, room * 2 // 3)
+    tail = _take_bytes(text[::-1], room - room * 2 // 3)[::-1]
+    return f"{head}{word}{tail}"
+
+
+def cut_message(message: Message, max_tokens: int) -> Message:
+    """Cut a message's text where it is too long, after those images that leave it no quarter of the room."""
+    if estimate_message_tokens(message) <= max_tokens:
+        return message
+    left, images = max_tokens, list(message.images)
+    while images and sum(image.tokens for image in images) > max_tokens * 3 // 4:
+        images.pop()
+    left -= sum(image.tokens for image in images)
+    return replace(message, text=cut_text(message.text, left), images=tuple(images))
+
+
+def _choose_pins(pins: Sequence[Pin], left: int) -> tuple[Pin, ...]:
+    """Keep the newest pins that leave a quarter of the room to what was said."""
+    kept: tuple[Pin, ...] = ()
+    for pin in reversed(pins):
+        more = (pin, *kept)
+        if estimate_tokens(render_memory("", more)) <= left * 3 // 4:
+            kept = more
+    return kept
+
+
+def _fit_beside(summary: str, pins: Sequence[Pin], left: int) -> str:
+    """Cut a summary to what the pins leave of the room. Too little of it is no use."""
+    if not summary:
+        return ""
+    room = left - estimate_tokens(render_memory("x", pins))
+    return cut_text(summary, room) if room >= _LEAST_SUMMARY_TOKENS else ""
+
+
+def _choose_turns(earlier: Sequence[Message], left: int) -> list[Message]:
+    """Choose the newest turns that fit. One that was read in part, without its question, is none."""
+    turns = group_turns(earlier)
+    kept: list[list[Message]] = []
+    while turns and turns[-1][0].role == "user":
+        left -= sum(map(estimate_message_tokens, turns[-1]))
+        if left < 0:
+            break
+        kept.append(turns.pop())
+    return [message for turn in reversed(kept) for message in turn]
+
+
+def _name_pin(pin: Pin) -> str:
+    text = " ".join(pin.text.splitlines())
+    if pin.role == "assistant":
+        return f"You said: {text}"
+    name = pin.author.name if pin.author else ""
+    return f"{name}: {text}" if name else text
+
+
+def _count_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _take_bytes(text: str, most: int) -> str:
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from core.context import fit_answer, fit_messages, limit_characters
-from core.conversation import Conversation, Turn, TurnState, Usage
-from core.enclose import enclose
+from core.conversation import Turn, TurnState, Usage
 from core.errors import (
+    ContextTooLongError,
     DeliveryError,
     EmptyAnswerError,
     LeaseLostError,
@@ -22,6 +21,7 @@ from core.errors import (
 )
 from core.fences import close_fence
 from core.intake import Intake
+from core.memory import AnswerOptions, Loaded, Memory, Prepared
 from core.providers.base import ModelRef, Models, Request
 from core.sink import ReplySink
 from core.store.base import Store
@@ -37,13 +37,9 @@ LENGTH_NOTE = "\n\n_(This answer reached its length limit. Say “go on” for t
 
 
 @dataclass(frozen=True, slots=True)
-class TurnOptions:
+class TurnOptions(AnswerOptions):
     """What an installation sets for all turns."""
 
-    system_prompt: str
-    max_new_tokens: int = 4096
-    temperature: float | None = None
-    max_context_tokens: int | None = None
     max_attempts: int = 3
     """How often a turn is begun, not counting what was handed back by a process told to stop."""
     waiting: Literal["queue", "merge"] = "queue"
@@ -75,6 +71,7 @@ class Run:
         options: TurnOptions,
         age: timedelta,
         intake: Intake,
+        memory: Memory,
     ) -> None:
         self.turn = turn
         self._sink = sink
@@ -83,6 +80,8 @@ class Run:
         self._options = options
         self._age = age
         self._intake = intake
+        self._memory = memory
+        self._prepared: Prepared | None = None
         self._shown = ""
         self._was_stopped = False
         self._asking: asyncio.Task[tuple[ModelRef, str, Usage]] | None = None
@@ -108,6 +107,8 @@ class Run:
         else:
             if text is not None:
                 await self._deliver(text)
+            if self._prepared is not None:
+                self._memory.follow_up(self._prepared)
 
     def stop(self) -> None:
         """Ask the model no further. What is shown so far is closed with a word.
@@ -172,32 +173,30 @@ class Run:
             self._asking = None
 
     async def _ask(self) -> tuple[ModelRef, str, Usage]:
-        ref = self._models.get_model(await self._store.find_model(self.turn.key))
-        window = min(ref.window_tokens, self._options.max_context_tokens or ref.window_tokens)
-        conversation = await self._load(limit_characters(window))
-        if not conversation.messages or conversation.messages[-1].role != "user":
-            raise _StoppedError  # the question was taken out of the conversation meanwhile
-        system = conversation.system_prompt or self._options.system_prompt
-        answer_tokens = fit_answer(self._options.max_new_tokens, window)
-        room_tokens = window - answer_tokens
-        enclosed = await enclose(conversation.messages, ref, room_tokens, self._store.find_file)
-        request = Request(
-            model=ref.model,
-            messages=fit_messages(enclosed.messages, system, window, answer_tokens),
-            system=system,
-            max_new_tokens=answer_tokens,
-            temperature=self._options.temperature,
-        )
-        text, usage = await self._stream(ref, request)
-        return ref, enclosed.annotate(text), usage
+        loaded = await self._load()
+        if not loaded.has_question:
+            raise _StoppedError  # it was taken out of the conversation meanwhile
+        author = self.turn.author
+        prepared = await self._memory.prepare(loaded, author)
+        try:
+            text, usage = await self._stream(prepared.ref, prepared.request)
+        except ContextTooLongError as error:
+            if self._shown:
+                raise
+            log.warning("%s: asking again with less: %s", self._name, error)
+            prepared = await self._memory.shrink(loaded, prepared, author, error)
+            text, usage = await self._stream(prepared.ref, prepared.request)
+        self._memory.learn(prepared, usage)
+        self._prepared = prepared
+        return prepared.ref, prepared.annotate(text), usage
 
-    async def _load(self, max_chars: int) -> Conversation:
+    async def _load(self) -> Loaded:
         """Load the conversation, once the files of what is asked now are taken in."""
-        conversation = await self._store.load(self.turn.key, max_chars)
-        if not any(each.is_wanted for said in conversation.messages for each in said.attachments):
-            return conversation
+        loaded = await self._memory.load(self.turn.key)
+        if not loaded.has_wanted_files:
+            return loaded
         await self._intake.take(self.turn)
-        return await self._store.load(self.turn.key, max_chars)
+        return await self._memory.load(self.turn.key)
 
     async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, Usage]:
         usage, reason = Usage(), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -64,6 +65,8 @@ class Settings(BaseSettings):
     model: str | None = None
     models: Names = ()
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
+    system_prompt_file: Path | None = None
+    summary_model: str | None = None
     max_new_tokens: int = Field(default=4096, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_context_tokens: int | None = Field(default=None, ge=500)

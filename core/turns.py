@@ -22,6 +22,7 @@ from core.conversation import Incoming, Turn
 from core.errors import LeaseLostError, StoreError
 from core.intake import FileSource, Intake
 from core.lease import Lease
+from core.memory import Memory
 from core.providers.base import Models
 from core.run import Run, TurnOptions
 from core.sink import OpenSink
@@ -62,7 +63,9 @@ class Turns:
         options: TurnOptions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         intake: Intake | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        self.memory = memory or Memory(store, models, options)
         self._store = store
         self._models = models
         self._options = options
@@ -152,6 +155,7 @@ class Turns:
     async def halt(self) -> None:
         """End all turns where they stand; the journal keeps them for whoever takes them up."""
         self._is_draining = True
+        await self.memory.aclose()
         tasks = [lane.task for lane in self._lanes.values() if lane.task]
         for task in tasks:
             task.cancel()
@@ -226,7 +230,7 @@ class Turns:
             return
         age = self._find_age(turn, lane)
         lane.run = run = Run(
-            turn, sink, self._store, self._models, self._options, age, self._intake
+            turn, sink, self._store, self._models, self._options, age, self._intake, self.memory
         )
         try:
             async with beside(lease.keep(run.stop)):

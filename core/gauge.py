@@ -1,0 +1,57 @@
+"""Learns from what providers report how a model counts tokens, and how much it takes in. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+_MAX_MODELS = 256
+_LEAST_SAMPLE_TOKENS = 50
+"""Of a shorter request, most tokens are the provider's own wrapping."""
+_LOWEST, _HIGHEST = 0.6, 4.0
+"""Whatever is reported, no text is taken for less than this part of its estimate, or more."""
+_RISE, _FALL = 0.5, 0.1
+"""How far one report moves the ratio: too high an estimate costs some memory, too low a refusal."""
+
+
+@dataclass(slots=True)
+class _Known:
+    ratio: float = 1.0
+    limit: int | None = None
+
+
+class Gauge:
+    """The ratio of told tokens to estimated ones, and the told limit, by model."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    def get_ratio(self, model: str) -> float:
+        """Give by how much a model's tokens exceed the estimate; 1 where nothing is known."""
+        known = self._known.get(model)
+        return known.ratio if known else 1.0
+
+    def find_limit(self, model: str) -> int | None:
+        """Give the window that a model's provider told, if it did."""
+        known = self._known.get(model)
+        return known.limit if known else None
+
+    def note_usage(self, model: str, estimated: int, told: int | None) -> None:
+        """Learn from what a request took in truth, cached tokens included."""
+        if not told or estimated < _LEAST_SAMPLE_TOKENS:
+            return
+        known = self._get(model)
+        sample = min(max(told / estimated, _LOWEST), _HIGHEST)
+        known.ratio += (sample - known.ratio) * (_RISE if sample > known.ratio else _FALL)
+
+    def note_limit(self, model: str, limit: int) -> None:
+        """Learn a window as a refusal tells it."""
+        if limit > 0:
+            self._get(model).limit = limit
+
+    def _get(self, model: str) -> _Known:
+        known = self._known.setdefault(model, _Known())
+        self._known.move_to_end(model)
+        while len(self._known) > _MAX_MODELS:
+            self._known.popitem(last=False)
+        return known
