@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, Protocol
 
 from core.conversation import Message, Usage
 
 FinishReason = Literal["stop", "length", "refusal", "other"]
-Purpose = Literal["answer", "summary"]
-"""What a request is for: an answer that somebody waits for, or a summary for which nobody does."""
+
+
+def _tell_nobody(_: int | None) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom a request is made, so that nobody holds up the others, and who hears of waiting.
+
+    `on_place` is told how many requests are ahead in the queue before the provider's limits, and
+    None when the request is let in, or given up.
+    """
+
+    person: str = ""
+    channel: str = ""
+    on_place: Callable[[int | None], None] = field(default=_tell_nobody, compare=False)
+
+
+NOBODY = Asker()
+"""Who asks for all requests that are nobody's in particular: they stand in one queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +47,7 @@ class Request:
     system: str | None = None
     max_new_tokens: int = 4096
     temperature: float | None = None
-    purpose: Purpose = "answer"
+    asker: Asker = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

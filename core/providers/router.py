@@ -15,6 +15,7 @@ from core.conversation import Usage
 from core.errors import EmptyAnswerError, ProviderError, RateLimitedError, UnreachableError
 from core.providers.base import Admission, Chunk, FinishReason, Limiter, ModelRef, Provider, Request
 from core.providers.catalogue import Catalogue
+from core.providers.fair import FairLimiter
 
 log = logging.getLogger("skein.providers")
 
@@ -54,7 +55,7 @@ class Router:
     ) -> None:
         self._catalogue = catalogue
         self._providers = providers
-        self._limiters = limiters
+        self._limiters = {name: FairLimiter(limiter) for name, limiter in limiters.items()}
         self._policy = policy or RetryPolicy()
         self._sleep = sleep
         self._chance = chance
@@ -119,7 +120,8 @@ class Router:
 
     async def _admit(self, ref: ModelRef, request: Request) -> Admission:
         try:
-            return await self._limiters[ref.provider].admit(str(ref), _estimate_tokens(request))
+            limiter = self._limiters[ref.provider]
+            return await limiter.admit(str(ref), _estimate_tokens(request), request.asker)
         except RateLimitedError as error:
             log.warning("no turn under the limits: model=%s %s", ref, error.detail)
             raise
