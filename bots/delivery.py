@@ -1,7 +1,6 @@
 """Delivery of a reply, shared by all frontends: edits at the platform's pace, pages that fit, nothing lost.
 
-An `Outlet` is what a platform adds: how one message is made and changed. `PagedReply` is the
-ReplySink over it.
+`PagedReply` is the ReplySink over a platform's `Outlet`.
 """
 
 from __future__ import annotations
@@ -10,18 +9,29 @@ import asyncio
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
 
+from bots.leftovers import LeftOvers
+from bots.outlet import FrozenError, Outlet, PageFullError, SlowDownError, TransientError
 from bots.split import Page, next_page
 from core.conversation import ReplyMessage
-from core.errors import DeliveryError, SkeinError, StoreError
+from core.errors import DeliveryError, StoreError
 from core.fences import close_fence, find_open_fence
 from core.sink import RecordReply
+
+__all__ = [
+    "NOTICE_MARK",
+    "FrozenError",
+    "Outlet",
+    "Pace",
+    "PageFullError",
+    "PagedReply",
+    "SlowDownError",
+    "TransientError",
+]
 
 log = logging.getLogger("skein.delivery")
 
@@ -30,63 +40,6 @@ _LONGEST_BACK_OFF_SECONDS = 15.0
 _BUSY_FACTOR = 10  # how much longer a platform that takes other replies meanwhile may let one wait
 _LAST_CALL_SECONDS = 2.0  # a call cut off now may have made a message whose id is then lost
 NOTICE_MARK = "⚠️"
-
-
-class SlowDownError(SkeinError):
-    """The platform asks to wait before this call is made again."""
-
-    def __init__(self, retry_after: timedelta) -> None:
-        super().__init__(f"slow down for {retry_after.total_seconds():.1f} s")
-        self.retry_after = retry_after
-
-
-class TransientError(SkeinError):
-    """The platform did not take a call, but may take it later (5xx, no connection)."""
-
-
-class PageFullError(SkeinError):
-    """The message takes no more text, whatever its length: go on in a new one."""
-
-
-class FrozenError(PageFullError):
-    """Messages cannot be changed here: what this one does not show goes in a new one, all at once."""
-
-
-class Outlet(Protocol):
-    """Where one turn's reply goes. A body is Markdown that fits one message; the outlet renders it.
-
-    Every call raises SlowDownError, TransientError, or, where trying again is no use,
-    core.errors.DeliveryError; `edit` and `seal` also PageFullError, having changed nothing.
-    """
-
-    @property
-    def appends(self) -> bool:
-        """Whether a message can only grow: an open page's code fence is then left open until its end."""
-        ...
-
-    def fits(self, body: str) -> bool:
-        """Tell whether a body, rendered, fits one message."""
-        ...
-
-    async def notice(self, is_working: bool) -> None:
-        """Show, or take back, that an answer is on its way (typing, a status). May raise anything."""
-        ...
-
-    async def post(self, part: int, body: str) -> ReplyMessage:
-        """Make the message of a part, counted from 0."""
-        ...
-
-    async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
-        """Show a body in a message that is there, growing it while it grows. Gives what it now is."""
-        ...
-
-    async def seal(self, reply: ReplyMessage, body: str) -> ReplyMessage:
-        """Show a message's last body: nothing more will be added to it."""
-        ...
-
-    async def remove(self, reply: ReplyMessage) -> None:
-        """Delete a message that the reply no longer needs."""
-        ...
 
 
 class Pace:
@@ -152,7 +105,7 @@ class PagedReply:
         self._outlet = outlet
         self._record = record
         self._pace = pace
-        self._left_over = deque(reply for reply in taken_over if reply.kind != "notice")
+        self._left_over = LeftOvers(outlet, record, taken_over)
         self._give_up_after = give_up_after.total_seconds()
         self._text = ""
         self._changed = asyncio.Event()
@@ -225,6 +178,7 @@ class PagedReply:
             log.debug("a status call failed", exc_info=True)
 
     async def _pump(self) -> None:
+        await self._left_over.look(self._closing)
         back_off = _FIRST_BACK_OFF_SECONDS
         while self._refusal is None and not self._waits_for_end:
             await self._changed.wait()
@@ -264,7 +218,8 @@ class PagedReply:
             try:
                 await self._show(is_final=True)
                 self._pace.ease()
-                return await self._remove_left_over()
+                self._left_over.add_strays(self._parts + (self._open.reply is not None))
+                return await self._left_over.remove_all(self._check_wanted)
             except SlowDownError as error:
                 self._pace.slow()
                 wait, reason = error.retry_after.total_seconds(), error
@@ -302,6 +257,7 @@ class PagedReply:
 
     async def _show(self, *, is_final: bool) -> None:
         """Bring the messages into step with the text, page by page."""
+        await self._left_over.remove_leaving(self._check_wanted)
         while True:
             self._check_wanted()
             shown, text = self._open, self._text
@@ -334,12 +290,13 @@ class PagedReply:
 
     async def _put(self, shown: _Shown, page: Page, *, is_last_body: bool) -> None:
         """Show a page in its message, which is made, or taken over, if it is not there yet."""
-        if shown.reply is None and not self._left_over:
-            reply = await self._outlet.post(self._parts, page.body)
+        # Its part may have been another one, where messages before it were removed.
+        first = self._left_over.first
+        before = shown.reply or (first and replace(first, part=self._parts))
+        if before is None:
+            before = reply = await self._outlet.post(self._parts, page.body)
             shown.reply, shown.body, shown.end = reply, page.body, page.end
         await self._record_shown(shown)
-        # Its part may have been another one, where messages before it were removed.
-        before = shown.reply or replace(self._left_over[0], part=self._parts)
         if is_last_body and (self._outlet.appends or page.body != shown.body):
             after = await self._outlet.seal(before, page.body)
         elif page.body != shown.body:
@@ -347,7 +304,7 @@ class PagedReply:
         else:
             return
         if shown.reply is None:
-            shown.recorded = self._left_over.popleft()
+            shown.recorded = self._left_over.take()
         shown.reply, shown.body, shown.end = after, page.body, page.end
         await self._record_shown(shown)
 
@@ -356,6 +313,7 @@ class PagedReply:
         if shown.reply is not None and shown.reply != shown.recorded:
             await self._record(shown.reply)
             shown.recorded = shown.reply
+            self._left_over.note_use(shown.reply)
 
     def _go_on(self, start: int, fence: str) -> None:
         self._parts += self._open.reply is not None
@@ -363,17 +321,6 @@ class PagedReply:
 
     async def _remove_unusable(self, error: PageFullError) -> None:
         """Remove a message of an earlier attempt that does not take this text."""
-        if not self._left_over:
+        if self._left_over.first is None:
             raise DeliveryError(f"a new message takes no text: {error}") from error
-        await self._remove_first()
-
-    async def _remove_left_over(self) -> None:
-        while self._left_over:
-            self._check_wanted()
-            await self._remove_first()
-
-    async def _remove_first(self) -> None:
-        """Remove a message of an earlier attempt, and forget it: only once it is gone for sure."""
-        await self._outlet.remove(self._left_over[0])
-        await self._record(self._left_over[0], is_gone=True)
-        self._left_over.popleft()
+        await self._left_over.remove_first()

@@ -161,15 +161,16 @@ class Incoming:
     attachments: tuple[Attachment, ...] = ()
 
 
-ReplyKind = Literal["message", "stream", "notice"]
+ReplyKind = Literal["message", "stream", "leaving", "notice"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyMessage:
     """One message on the platform that belongs to a reply.
 
-    `part` counts from 0. `stream` is a Slack stream that may still be open. `notice` is no answer:
-    its part is negative, so that it never stands in the place of one of the answer's.
+    `part` counts from 0. `stream` is a Slack stream that may still be open. `leaving` is about
+    to be removed, or is gone already. `notice` is no answer: its part is negative, so that it never
+    stands in the place of one of the answer's.
     """
 
     part: int

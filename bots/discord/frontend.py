@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -15,7 +17,7 @@ import discord
 from bots.commands import Command, Commands
 from bots.delivery import Pace, PagedReply
 from bots.discord.catch_up import MAX_PLACES, catch_up
-from bots.discord.client import TOKEN_VARIABLE, BotClient, log_in
+from bots.discord.client import TOKEN_VARIABLE, BotClient, iterate_back_off, log_in
 from bots.discord.events import (
     PLATFORM,
     Heard,
@@ -31,8 +33,9 @@ from bots.discord.follow import follow_session
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
 from bots.link import Link
+from bots.patience import MAX_WAITING, Patience
 from core.beside import beside
-from core.conversation import Incoming, ReplyMessage, Turn
+from core.conversation import Incoming, ReplyMessage, ThreadKey, Turn
 from core.errors import DeliveryError, SettingsError, StoreError, render_for_people
 from core.settings import Settings
 from core.sink import RecordReply, ReplySink
@@ -74,6 +77,8 @@ class DiscordFrontend:
         self._is_receiving = False
         self._paces = WeakValueDictionary[str, Pace]()
         self._handling: set[asyncio.Task[object]] = set()
+        self._patience = Patience(timedelta(seconds=settings.store_patience_seconds))
+        self._told = deque[int](maxlen=MAX_WAITING)
 
     async def connect(self) -> str:
         """Log in and say as whom. Raises TokenRefusedError, and SettingsError without a token."""
@@ -126,7 +131,13 @@ class DiscordFrontend:
     def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
         """Build the sink for a turn's reply."""
         is_resumed = turn.attempts > 1
-        outlet = DiscordOutlet(self._client, turn.key, turn.message_id, is_resumed=is_resumed)
+        outlet = DiscordOutlet(
+            self._client,
+            turn.key,
+            turn.message_id,
+            is_resumed=is_resumed,
+            load_known=partial(self._threads.known_replies, turn.key),
+        )
         return self._page_reply(outlet, record, turn.key.thread or turn.key.channel, turn.replies)
 
     async def aclose(self) -> None:
@@ -145,20 +156,40 @@ class DiscordFrontend:
         """Catch up: a new session brings nothing of what was said before it."""
         with self._owned():
             await self._client.wait_for_guilds()
-            known = [info.key for info in await self._threads.recent(PLATFORM, limit=MAX_PLACES)]
+            known = await self._load_known()
             since = self._now() - self._settings.max_question_age
             count = await catch_up(self._client, known, since, self.on_message)
             log.info("Discord: ready, after a look at %d messages", count)
 
+    async def _load_known(self) -> list[ThreadKey]:
+        """Read which conversations were used last, however long the store is away."""
+        for seconds in iterate_back_off():
+            try:
+                recent = await self._threads.recent(PLATFORM, limit=MAX_PLACES)
+            except StoreError as error:
+                log.warning("Discord: cannot catch up yet: %s", error)
+                await asyncio.sleep(seconds)
+            else:
+                return [info.key for info in recent]
+        raise AssertionError("back-off never ends")
+
     async def on_message(self, message: discord.Message) -> None:
-        """Hand on what is meant for the bot."""
-        if not is_from_person(message, self._bot):
+        """Hand on what is meant for the bot. Where the store stays away, the person is told."""
+        if not is_from_person(message, self._bot) or message.id in self._told:
             return
         with self._owned():
             channel = await self._find_channel(message.channel)
             heard = parse_message(message, channel, self._bot, self._open_channels)
-            if await self._is_for_bot(heard):
-                await self._take(heard.incoming)
+            name = f"Discord: message {message.id}"
+            try:
+                await self._patience.keep_trying(
+                    str(message.channel.id), name, partial(self._take_if_meant, heard)
+                )
+            except StoreError as error:
+                log.error("%s was not recorded: %s", name, error)  # noqa: TRY400 -- no bug
+                self._told.append(message.id)
+                if heard.manner in (Manner.ADDRESSED, Manner.OPEN):
+                    await self._answer(heard.incoming, render_for_people(error))
 
     async def on_command(self, interaction: discord.Interaction, command: Command) -> None:
         """Run a slash command."""
@@ -178,17 +209,16 @@ class DiscordFrontend:
             case Manner.ASIDE:
                 return False
 
-    async def _take(self, incoming: Incoming) -> None:
-        """Submit a question, or do a command. What cannot be recorded is told, to be asked again."""
-        try:
-            command = self._commands.read(incoming)
-            if command is None:
-                await self._turns.submit(incoming)
-                return
-            answer = await self._commands.run_once(command, incoming)
-        except StoreError as error:
-            log.error("Discord: message %s was not recorded: %s", incoming.message_id, error)  # noqa: TRY400 -- no bug
-            answer = render_for_people(error)
+    async def _take_if_meant(self, heard: Heard) -> None:
+        """Submit a question, or do a command. Raises StoreError."""
+        if not await self._is_for_bot(heard):
+            return
+        incoming = heard.incoming
+        command = self._commands.read(incoming)
+        if command is None:
+            await self._turns.submit(incoming)
+            return
+        answer = await self._commands.run_once(command, incoming)
         if answer is not None:
             await self._answer(incoming, answer)
 
@@ -264,5 +294,5 @@ class DiscordFrontend:
             self._handling.discard(task)
 
 
-async def _forget(_: ReplyMessage) -> None:
+async def _forget(reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
     """A command's answer is never resumed."""

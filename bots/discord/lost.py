@@ -7,7 +7,7 @@ process that died left it behind, and for servers that know no nonces.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +38,7 @@ class Unconfirmed:
         if self.nonce == str(message.get("nonce")):
             return True
         if self.part == 0:
-            reference = message.get("message_reference") or {}
-            return str(reference.get("message_id")) == self.question_id
+            return _refers_to(message, self.question_id)
         length = min(len(self.content), len(message["content"]), _ALIKE_CHARS)
         return length > 0 and message["content"][:length] == self.content[:length]
 
@@ -54,3 +53,44 @@ async def find_unconfirmed(client: discord.Client, wanted: Unconfirmed) -> Mappi
     except (discord.HTTPException, LookupError, TypeError) as error:
         log.debug("Discord: no look at channel %s: %r", wanted.channel_id, error)
         return None
+
+
+async def find_strays(
+    client: discord.Client, channel_id: str, bot_id: str, question_id: str, known: Set[str]
+) -> Sequence[str]:
+    """Look for further parts of the reply to a question that nobody recorded, oldest first.
+
+    Discord keeps no nonce with a message (it is known for minutes at most), and only part 0 refers to
+    the question: what follows the reply's messages, among all that the bot said there, and is nothing
+    but text is taken for a further part. `known` are the messages of all replies in this place.
+    Empty where Discord does not let the bot look; raises for what may pass.
+    """
+    try:
+        found: Any = await client.http.logs_from(int(channel_id), _LOOK_AT, after=int(question_id))
+    except (discord.Forbidden, discord.NotFound) as error:
+        log.info("Discord: cannot look for messages that nobody recorded: %s", error)
+        return []
+    said = [message for message in found if str(message["author"]["id"]) == bot_id]
+    strays: list[str] = []
+    is_ours = False
+    for message in sorted(said, key=lambda message: int(message["id"])):
+        message_id = str(message["id"])
+        nonce, is_known = str(message.get("nonce") or ""), message_id in known
+        if is_known or not _is_plain(message):
+            is_ours = is_known or _refers_to(message, question_id)
+        elif nonce.startswith(f"{question_id}-") or (is_ours and not nonce):
+            strays.append(message_id)
+        else:
+            is_ours = False
+    return strays
+
+
+def _is_plain(message: Mapping[str, Any]) -> bool:
+    """Tell whether a message is text alone, and answers nothing."""
+    more = ("message_reference", "interaction_metadata", "webhook_id", "attachments", "components")
+    return not any(map(message.get, (*more, "type")))
+
+
+def _refers_to(message: Mapping[str, Any], question_id: str) -> bool:
+    reference = message.get("message_reference") or {}
+    return str(reference.get("message_id")) == question_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ import discord
 from discord.http import Route
 
 from bots.delivery import PageFullError, SlowDownError, TransientError
-from bots.discord.lost import Unconfirmed, find_unconfirmed
+from bots.discord.lost import Unconfirmed, find_strays, find_unconfirmed
 from bots.discord.render import fits, render
 from core.conversation import ReplyMessage, ThreadKey
 from core.errors import DeliveryError
@@ -37,9 +37,17 @@ class DiscordOutlet:
     appends = False
 
     def __init__(
-        self, client: discord.Client, key: ThreadKey, message_id: str, *, is_resumed: bool = False
+        self,
+        client: discord.Client,
+        key: ThreadKey,
+        message_id: str,
+        *,
+        is_resumed: bool = False,
+        load_known: Callable[[], Awaitable[Set[str]]] | None = None,
     ) -> None:
         self._client = client
+        self._load_known = load_known if is_resumed else None
+        """Gives the messages of all replies of the conversation."""
         self._message_id = message_id
         self._channel_id = key.thread or key.channel
         self._http = client.http
@@ -107,12 +115,22 @@ class DiscordOutlet:
             except discord.NotFound:
                 return
 
+    async def find_strays(self) -> Sequence[str]:
+        """Look for further parts that a process which died may have posted."""
+        if self._load_known is None:
+            return ()
+        known = await self._load_known()
+        async with _translated():
+            return await find_strays(
+                self._client, self._channel_id, self._bot_id, self._message_id, known
+            )
+
     async def _find(self, part: int, content: str) -> Mapping[str, Any] | None:
         if not self._may_stand:
             return None
         wanted = Unconfirmed(
             channel_id=self._channel_id,
-            bot_id=str(self._client.user.id if self._client.user else 0),
+            bot_id=self._bot_id,
             question_id=self._message_id,
             part=part,
             nonce=self._nonce(part),
@@ -120,6 +138,10 @@ class DiscordOutlet:
             after=self._last,
         )
         return await find_unconfirmed(self._client, wanted)
+
+    @property
+    def _bot_id(self) -> str:
+        return str(self._client.user.id if self._client.user else 0)
 
     def _nonce(self, part: int) -> str:
         return f"{self._message_id}-{part}"

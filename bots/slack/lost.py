@@ -6,7 +6,8 @@ Either the answer to the call was lost, or the process died between the call and
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -36,17 +37,32 @@ async def find_unconfirmed(
     return max((str(each["ts"]) for each in found if _says(each, body)), default=None)
 
 
-async def find_abandoned(
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A message that a process which died may have made for a turn, and that nobody recorded."""
+
+    ts: str
+    is_removable: bool
+    """Whether it is the turn's for all that can be told, so that nobody misses it."""
+
+
+async def load_abandoned(
     client: AsyncWebClient, turn: Turn, bot_user_id: str, known: Set[str]
-) -> str | None:
-    """Look for the message that a process which died may have made for a turn, and give its id.
+) -> Sequence[Abandoned]:
+    """Look for messages that a process which died may have made for a turn, oldest first.
 
     A post says by its metadata which turn it belongs to; a stream can carry none, so that one which
     belongs to no recorded reply is taken for this turn's: turns of a thread follow one another.
-    `known` are the messages of all the conversation's replies. None and raises as above.
+    `known` are the messages of all the conversation's replies. Empty where Slack does not let the
+    bot look; raises as above.
     """
     found = await _load_unknown(client, turn, bot_user_id, known)
-    return max((str(each["ts"]) for each in found if _may_belong_to(each, turn)), default=None)
+    abandoned = [
+        Abandoned(str(each["ts"]), _is_marked(each, turn) or _may_be_stream(each, turn))
+        for each in found
+        if _may_belong_to(each, turn)
+    ]
+    return sorted(abandoned, key=lambda each: each.ts)
 
 
 async def _load_unknown(
@@ -87,19 +103,23 @@ def notice_metadata() -> dict[str, Any]:
 
 
 def _may_belong_to(message: Mapping[str, Any], turn: Turn) -> bool:
+    return not message.get("metadata") or _is_marked(message, turn)
+
+
+def _is_marked(message: Mapping[str, Any], turn: Turn) -> bool:
     metadata: Mapping[str, Any] = message.get("metadata") or {}
-    match metadata.get("event_type"):
-        case None:
-            return True
-        case str(kind) if kind == _REPLY:
-            return (metadata.get("event_payload") or {}).get("turn") == str(turn.id)
-        case _:
-            return False
+    payload: Mapping[str, Any] = metadata.get("event_payload") or {}
+    return metadata.get("event_type") == _REPLY and payload.get("turn") == str(turn.id)
+
+
+def _may_be_stream(message: Mapping[str, Any], turn: Turn) -> bool:
+    """Streams stand in threads, carry no mark, and nothing but text."""
+    return bool(turn.key.thread) and not any(map(message.get, ("metadata", "files", "subtype")))
 
 
 def _is_by_bot(message: Mapping[str, Any], bot_user_id: str) -> bool:
-    by_bot = message.get("bot_id") or message.get("user") == bot_user_id
-    return bool(by_bot) and is_ts(message.get("ts"))
+    """Tell whether it is this bot's: others write in threads, too."""
+    return message.get("user") == bot_user_id and is_ts(message.get("ts"))
 
 
 def _says(message: Mapping[str, Any], body: str) -> bool:

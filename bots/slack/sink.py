@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
-from bots.slack.lost import find_abandoned, find_unconfirmed, reply_metadata
+from bots.slack.lost import find_unconfirmed, load_abandoned, reply_metadata
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.support import Feature, Support
 from core.conversation import ReplyMessage, Turn
@@ -84,6 +85,8 @@ class SlackOutlet:
         self._looks = 0
         self._must_look_back = turn.attempts > 1
         """Whether a process that died may have made a message without recording it."""
+        self._abandoned: deque[str] = deque()
+        """What it may have made, oldest first."""
         self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
 
     @property
@@ -118,7 +121,8 @@ class SlackOutlet:
         """Make a message, unless an earlier attempt turns out to have made it."""
         if not self._found and (self._must_look_back or self._unconfirmed):
             self._found = await self._find(self._unconfirmed)
-            self._must_look_back = False
+        if not self._found and self._abandoned:
+            self._found = self._abandoned.popleft()
         try:
             if self._found:
                 reply = await self._replace(ReplyMessage(part, self._found, "stream"), body)
@@ -177,21 +181,32 @@ class SlackOutlet:
             if error.code != "message_not_found" and error.code not in _MUST_STAY:
                 raise
 
+    async def find_strays(self) -> Sequence[str]:
+        """Look for what a process that died may have made; `post` takes it over, or it is removed."""
+        if not self._must_look_back:
+            return ()
+        known = self._made | await self._load_known()
+        found = await load_abandoned(self._client, self._turn, self._bot_user_id, known)
+        self._must_look_back = False
+        self._abandoned.extend(abandoned.ts for abandoned in found)
+        return [abandoned.ts for abandoned in found if abandoned.is_removable]
+
     async def _find(self, body: str | None) -> str | None:
         """Look for a message that may have been made; after some looks in vain, think it was not.
 
-        `body` is what it shows; None where only a process that died could tell.
+        `body` is what it shows, where this process called for it.
         """
         self._looks += 1
-        client, turn, me = self._client, self._turn, self._bot_user_id
         try:
             if body is not None:
+                client, turn, me = self._client, self._turn, self._bot_user_id
                 return await find_unconfirmed(client, turn, body, me, self._made)
-            return await find_abandoned(client, turn, me, self._made | await self._load_known())
+            await self.find_strays()
         except (SlowDownError, TransientError):
             if self._looks < _MAX_LOOKS:
                 raise
-            return None
+            self._must_look_back = False
+        return None
 
     async def _make(self, part: int, body: str) -> ReplyMessage:
         """Open a stream, or post where streaming is refused."""
@@ -281,7 +296,7 @@ class SlackOutlet:
         self._streams.pop(reply.message_id, None)
 
     async def _stop_if_stream(self, reply: ReplyMessage) -> None:
-        if reply.message_id in self._streams or reply.kind == "stream":
+        if reply.message_id in self._streams or reply.kind in ("stream", "leaving"):
             await self._stop(reply)
 
     async def _replace(self, reply: ReplyMessage, body: str) -> ReplyMessage:

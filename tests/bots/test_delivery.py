@@ -33,6 +33,9 @@ class RecordingOutlet:
         self.failures: list[Exception | None] = []
         self.working: list[bool] = []
         self.changed = asyncio.Event()
+        self.strays: list[str] = []
+        self.look_failures: list[Exception] = []
+        self.looks = 0
         self.may_post = asyncio.Event()
         self.may_post.set()
 
@@ -65,6 +68,12 @@ class RecordingOutlet:
     async def remove(self, reply: ReplyMessage) -> None:
         self._call("remove")
         self.shown.pop(reply.message_id, None)
+
+    async def find_strays(self) -> list[str]:
+        self.looks += 1
+        if self.look_failures:
+            raise self.look_failures.pop(0)
+        return self.strays
 
     def _show(self, reply: ReplyMessage, body: str) -> None:
         if self.appends and reply.kind == "stream":
