@@ -1,125 +1,19 @@
 """PagedReply over an outlet that remembers what a platform would show."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from bots.delivery import (
     FrozenError,
-    Outlet,
     Pace,
-    PagedReply,
     PageFullError,
     SlowDownError,
     TransientError,
 )
-from core.conversation import ReplyMessage
-from core.errors import DeliveryError, StoreError
-
-LIMIT = 100
-AT_ONCE = timedelta(milliseconds=1)
-
-
-class RecordingOutlet:
-    """A platform in memory. `failures` are raised by the next calls, in order."""
-
-    def __init__(self, *, appends: bool = False) -> None:
-        self.appends = appends
-        self.shown: dict[str, str] = {}
-        self.sealed: set[str] = set()
-        self.calls: list[str] = []
-        self.failures: list[Exception | None] = []
-        self.working: list[bool] = []
-        self.changed = asyncio.Event()
-        self.strays: list[str] = []
-        self.look_failures: list[Exception] = []
-        self.looks = 0
-        self.may_post = asyncio.Event()
-        self.may_post.set()
-
-    def fits(self, body: str) -> bool:
-        return len(body) <= LIMIT
-
-    async def notice(self, is_working: bool) -> None:
-        self.working.append(is_working)
-
-    async def post(self, part: int, body: str) -> ReplyMessage:
-        self._call("post")
-        self.changed.set()
-        await self.may_post.wait()
-        name = f"m{len(self.shown)}"
-        self.shown[name] = body
-        self.changed.set()
-        return ReplyMessage(part, name, "stream" if self.appends else "message")
-
-    async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
-        self._call("edit")
-        self._show(reply, body)
-        return reply
-
-    async def seal(self, reply: ReplyMessage, body: str) -> ReplyMessage:
-        self._call("seal")
-        self._show(reply, body)
-        self.sealed.add(reply.message_id)
-        return ReplyMessage(reply.part, reply.message_id)
-
-    async def remove(self, reply: ReplyMessage) -> None:
-        self._call("remove")
-        self.shown.pop(reply.message_id, None)
-
-    async def find_strays(self) -> list[str]:
-        self.looks += 1
-        if self.look_failures:
-            raise self.look_failures.pop(0)
-        return self.strays
-
-    def _show(self, reply: ReplyMessage, body: str) -> None:
-        if self.appends and reply.kind == "stream":
-            assert body.startswith(self.shown[reply.message_id]), "a stream can only grow"
-        self.shown[reply.message_id] = body
-        self.changed.set()
-
-    def _call(self, name: str) -> None:
-        self.calls.append(name)
-        failure = self.failures.pop(0) if self.failures else None
-        if failure:
-            self.changed.set()
-            raise failure
-
-    async def wait_until(self, is_met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not is_met():
-                self.changed.clear()
-                await self.changed.wait()
-
-
-class Reply:
-    """A PagedReply with its outlet and what it recorded."""
-
-    def __init__(self, outlet: RecordingOutlet, **options: object) -> None:
-        self.outlet = outlet
-        self.recorded: list[ReplyMessage] = []
-        self.gone: list[ReplyMessage] = []
-        self.store_failures = 0
-        self.removal_failures = 0
-        kind: Outlet = outlet
-        self.pace = Pace(AT_ONCE, 10_000_000)
-        self.sink = PagedReply(kind, self.record, self.pace, **options)  # type: ignore[arg-type]
-
-    async def record(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
-        if self.store_failures:
-            self.store_failures -= 1
-            raise StoreError("disk full")
-        if is_gone and self.removal_failures:
-            self.removal_failures -= 1
-            raise StoreError("disk full")
-        (self.gone if is_gone else self.recorded).append(reply)
-
-    @property
-    def text(self) -> list[str]:
-        return list(self.outlet.shown.values())
+from core.errors import DeliveryError
+from tests.bots.recording_outlet import LIMIT, RecordingOutlet, Reply
 
 
 @pytest.fixture(params=[False, True], ids=["edits", "appends"])
@@ -276,50 +170,6 @@ async def test_messages_that_cannot_change_are_followed_by_the_rest_at_once(
     assert outlet.calls.count("post") == 2
 
 
-async def test_messages_of_an_earlier_attempt_are_taken_over(outlet: RecordingOutlet):
-    outlet.shown = {"old0": "torso", "old1": "more torso", "sorry": "a notice"}
-    reply = Reply(
-        outlet,
-        taken_over=[
-            ReplyMessage(0, "old0"),
-            ReplyMessage(1, "old1"),
-            ReplyMessage.notice("sorry"),
-        ],
-    )
-    await reply.sink.start()
-    await reply.sink.finish("whole")
-    await reply.sink.aclose()
-    assert outlet.shown == {"old0": "whole", "sorry": "a notice"}
-    assert "post" not in outlet.calls
-    assert [message.message_id for message in reply.gone] == ["old1"]
-
-
-async def test_parts_are_counted_anew_where_a_message_of_an_earlier_attempt_goes(
-    outlet: RecordingOutlet,
-):
-    outlet.shown = {"old0": "torso", "old1": "more torso"}
-    outlet.failures = [PageFullError("old0")]
-    reply = Reply(outlet, taken_over=[ReplyMessage(0, "old0"), ReplyMessage(1, "old1")])
-    await reply.sink.start()
-    await reply.sink.finish("one two three. " * 10)
-    await reply.sink.aclose()
-    recorded = {message.part: message.message_id for message in reply.recorded}
-    assert recorded[0] == "old1"
-    assert list(recorded.values()) == list(outlet.shown)
-    assert [message.message_id for message in reply.gone] == ["old0"]
-
-
-async def test_a_removal_that_the_store_did_not_take_is_made_again(outlet: RecordingOutlet):
-    outlet.shown = {"old0": "whole", "old1": "torso"}
-    reply = Reply(outlet, taken_over=[ReplyMessage(0, "old0"), ReplyMessage(1, "old1")])
-    await reply.sink.start()
-    reply.removal_failures = 1
-    await reply.sink.finish("whole")
-    await reply.sink.aclose()
-    assert outlet.calls.count("remove") == 2
-    assert [message.message_id for message in reply.gone] == ["old1"]
-
-
 async def test_a_message_that_the_store_did_not_take_is_recorded_later(outlet: RecordingOutlet):
     reply = Reply(outlet)
     reply.store_failures = 1
@@ -330,19 +180,6 @@ async def test_a_message_that_the_store_did_not_take_is_recorded_later(outlet: R
     await reply.sink.aclose()
     assert {message.message_id for message in reply.recorded} == {"m0"}
     assert outlet.calls.count("post") == 1
-
-
-async def test_a_full_message_of_an_earlier_attempt_goes_however_often_it_takes(
-    outlet: RecordingOutlet,
-):
-    outlet.shown = {"old": "torso"}
-    outlet.failures = [PageFullError("old"), TransientError("503"), PageFullError("old")]
-    reply = Reply(outlet, taken_over=[ReplyMessage(0, "old")])
-    await reply.sink.start()
-    await reply.sink.finish("whole")
-    await reply.sink.aclose()
-    assert reply.text == ["whole"]
-    assert "old" not in outlet.shown
 
 
 async def test_a_new_message_that_takes_nothing_ends_the_delivery(outlet: RecordingOutlet):
