@@ -8,7 +8,9 @@ from dataclasses import dataclass
 _MAX_MODELS = 256
 _LEAST_SAMPLE_TOKENS = 50
 """Of a shorter request, most tokens are the provider's own wrapping."""
-_LOWEST, _HIGHEST = 0.6, 4.0
+_LEAST_PLAUSIBLE = 0.3
+"""A report below this part of the estimate leaves something out, such as what was cached."""
+_LOWEST, _HIGHEST = 0.75, 4.0
 """Whatever is reported, no text is taken for less than this part of its estimate, or more."""
 _RISE, _FALL = 0.5, 0.1
 """How far one report moves the ratio: too high an estimate costs some memory, too low a refusal."""
@@ -38,7 +40,7 @@ class Gauge:
 
     def note_usage(self, model: str, estimated: int, told: int | None) -> None:
         """Learn from what a request took in truth, cached tokens included."""
-        if not told or estimated < _LEAST_SAMPLE_TOKENS:
+        if not told or estimated < _LEAST_SAMPLE_TOKENS or told < estimated * _LEAST_PLAUSIBLE:
             return
         known = self._get(model)
         sample = min(max(told / estimated, _LOWEST), _HIGHEST)

@@ -40,6 +40,7 @@ class FakeModels:
         self.answer = answer or (lambda request: f"Answer to {request.messages[-1].text}")
         self.requests: list[Request] = []
         self.finish_reason: FinishReason = "stop"
+        self.usage: Callable[[Request], Usage] = lambda _: Usage(10, 5)
         self.most_at_once = 0
         self._at_once = 0
         self.on_answered: Callable[[], Awaitable[object]] = _nothing
@@ -84,18 +85,18 @@ class FakeModels:
             answer = self.answer(request)
             if isinstance(answer, Exception):
                 raise answer
-            yield self._chunks(answer)
+            yield self._chunks(answer, self.usage(request))
         finally:
             self._at_once -= 1
 
-    async def _chunks(self, answer: str) -> AsyncIterator[Chunk]:
+    async def _chunks(self, answer: str, usage: Usage) -> AsyncIterator[Chunk]:
         for number, word in enumerate(answer.split(" ")):
             yield Chunk(word if number == 0 else f" {word}")
             await asyncio.sleep(0)
             async with asyncio.timeout(10):
                 await self._gate.wait()
         await self.on_answered()
-        yield Chunk(finish_reason=self.finish_reason, usage=Usage(10, 5))
+        yield Chunk(finish_reason=self.finish_reason, usage=usage)
 
 
 @dataclass
@@ -104,6 +105,7 @@ class Shown:
 
     turn: Turn
     updates: list[str] = field(default_factory=list[str])
+    held: list[str] = field(default_factory=list[str])
     text: str = ""
     notice: str = ""
 
@@ -166,6 +168,11 @@ class RecordingSink:
     def update(self, text: str) -> None:
         """Remember."""
         self._shown.updates.append(text)
+        self._sinks.changed.set()
+
+    def hold(self, notice: str) -> None:
+        """Remember."""
+        self._shown.held.append(notice)
         self._sinks.changed.set()
 
     async def finish(self, text: str) -> None:

@@ -24,6 +24,10 @@ _COMMAND = re.compile(
     r"^(?:[^\n:]{1,80}:\s+)?/?(long|code|table|slow|fail|help)\b[:,]?\s*(late|\d{1,9})?[.!?]*$",
     re.IGNORECASE,
 )
+_MEMORY = re.compile(r"^<memory>\n(.*?)\n</memory>\n\n", re.DOTALL)
+_SUMMARY = re.compile(r"<summary>\n(.*?)\n</summary>", re.DOTALL)
+_TOLD = re.compile(r"<messages>\n(.*?)\n</messages>", re.DOTALL)
+_SUMMARY_LINES = 12
 _SPEAKER = re.compile(r"^([A-Z][\w.\- ]{0,40}):\s+(?=\S)")
 _TRY = "`long 300`, `code`, `table`, `slow` or `fail`"
 
@@ -52,7 +56,8 @@ class DemoProvider:
         """Nothing to release."""
 
     async def _words(self, request: Request, command: str, argument: str) -> AsyncGenerator[Chunk]:
-        text = render_answer(request.messages)
+        is_summary = request.purpose == "summary"
+        text = (render_summary if is_summary else render_answer)(request.messages)
         words = re.findall(r"\S+\s*", text)
         pauses = 1
         if command == "slow":
@@ -103,8 +108,25 @@ def render_answer(messages: Sequence[Message]) -> str:
             return _render_talk(messages)
 
 
+def render_summary(messages: Sequence[Message]) -> str:
+    """Take down the beginning of what each person said; of a long list, its ends."""
+    told = messages[-1].text
+    old, new = _SUMMARY.search(told), _TOLD.search(told)
+    lines = old[1].splitlines() if old else []
+    for line in new[1].split("\n\n") if new else ():
+        if _SPEAKER.match(line) and not line.startswith("You: "):
+            lines.append(f"- {_quote(line)}")
+    half = _SUMMARY_LINES // 2
+    if len(lines) > _SUMMARY_LINES:
+        lines = [*lines[:half], *lines[-half:]]
+    return "\n".join(lines) or "- Nobody said anything yet."
+
+
 def _render_talk(messages: Sequence[Message]) -> str:
     said = [message.text for message in messages if message.role == "user"]
+    if remembered := _MEMORY.match(said[0]):
+        said[0] = said[0][remembered.end() :]
+        return _render_late_talk(said, remembered[1])
     speaker, question = _split_speaker(said[-1])
     name = f", {speaker}" if speaker else ""
     if len(said) == 1:
@@ -122,6 +144,18 @@ def _render_talk(messages: Sequence[Message]) -> str:
     return (
         f"I heard “{_quote(question)}”{name}. {memory}. That makes {len(said)} messages from your side, "
         f"and I have them all.\n\n{_HINTS[len(said) % len(_HINTS)]}"
+    )
+
+
+def _render_late_talk(said: Sequence[str], remembered: str) -> str:
+    """Answer in a thread of which some goes along only in short."""
+    speaker, question = _split_speaker(said[-1])
+    name = f", {speaker}" if speaker else ""
+    notes = [line for line in remembered.splitlines() if line.startswith("- ")]
+    listed = "\n".join(notes) or remembered
+    return (
+        f"I heard “{_quote(question)}”{name}. I have your last {len(said)} messages word for word, and of "
+        f"what came before these notes:\n\n{listed}\n\n`!history` shows all that I go by."
     )
 
 
