@@ -106,7 +106,7 @@ class BotClient(discord.Client):
                 self.dispatch("disconnect")  # discord.py tells only of the failures that it expects
                 if time.monotonic() - began > LONGEST_BACK_OFF_SECONDS:
                     back_off = iterate_back_off()
-                await self._pause(next(back_off))
+                await self.pause(next(back_off))
 
     async def wait_until_left(self, receiving: asyncio.Task[None]) -> None:
         """Wait for `leave`, or for the end of a task that holds the gateway, or is to hold it."""
@@ -120,13 +120,14 @@ class BotClient(discord.Client):
         """Leave the gateway; `hold_gateway` returns. REST calls still work."""
         self._left.set()
         self._leaving.set()
+        self._guild_came.set()
         await self._close_socket()
 
     async def wait_for_guilds(self) -> None:
         """Wait until every server has told its channels, for READY comes before; one may be down, though."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_GUILDS_SECONDS):
-                while any(guild.unavailable for guild in self.guilds):
+                while any(guild.unavailable for guild in self.guilds) and not self.is_closed():
                     self._guild_came.clear()
                     await self._guild_came.wait()
 
@@ -141,7 +142,7 @@ class BotClient(discord.Client):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Leave Discord the 5 seconds that it wants between two identifies, unless we leave."""
         if not initial:
-            await self._pause(_BETWEEN_IDENTIFIES_SECONDS)
+            await self.pause(_BETWEEN_IDENTIFIES_SECONDS)
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         """Log what a handler raised; the bot goes on."""
@@ -190,7 +191,8 @@ class BotClient(discord.Client):
             if isinstance(thread, KeepAliveHandler) and thread.ws.socket is self._socket:
                 thread.stop()
 
-    async def _pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until the gateway is left."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._leaving.wait()

@@ -163,15 +163,16 @@ class DiscordFrontend:
 
     async def _load_known(self) -> list[ThreadKey]:
         """Read which conversations were used last, however long the store is away."""
-        for seconds in iterate_back_off():
+        back_off = iterate_back_off()
+        while not self._client.is_closed():
             try:
                 recent = await self._threads.recent(PLATFORM, limit=MAX_PLACES)
             except StoreError as error:
                 log.warning("Discord: cannot catch up yet: %s", error)
-                await asyncio.sleep(seconds)
+                await self._client.pause(next(back_off))
             else:
                 return [info.key for info in recent]
-        raise AssertionError("back-off never ends")
+        return []
 
     async def on_message(self, message: discord.Message) -> None:
         """Hand on what is meant for the bot. Where the store stays away, the person is told."""

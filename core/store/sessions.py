@@ -26,6 +26,9 @@ TRY_INTERVAL = timedelta(seconds=1)
 """How long a name whose holder died stays without one, at the most."""
 CHECK_INTERVAL = timedelta(seconds=5)
 """How long a server that vanished without a word is taken for one that is there."""
+GOES_ON = timedelta(seconds=20)
+"""How long work goes on without a connection that holds its name. A database that is away for all gives
+the name to nobody; one that is away for this process alone may have given it to another."""
 
 _FAILURES = (SkeinError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -33,7 +36,7 @@ Connect = Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
 
 
 class _LostError(Exception):
-    """The connection that held a name is gone, and the name with it."""
+    """A name is held no more."""
 
 
 class Sessions:
@@ -67,18 +70,37 @@ class Sessions:
                 async with AsyncExitStack() as stack:
                     connection = await self._take(stack, name)
                     log.info("%s: this process has it", name)
-                    async with beside(_watch(connection)):
+                    async with beside(self._keep(stack, name, connection)):
                         return await work()
-            except _LostError:
-                log.warning("%s: the connection that held it is lost", name)
+            except _LostError as error:
+                log.warning("%s: %s", name, error)
 
-    async def _take(self, stack: AsyncExitStack, name: str) -> asyncpg.Connection:
-        """Wait until a name is free, however long the database is away."""
+    async def _keep(self, stack: AsyncExitStack, name: str, connection: asyncpg.Connection) -> None:
+        """Hold a name over one connection after another. Raises _LostError."""
+        while True:
+            await wait_until_lost(connection)
+            log.warning("%s: the connection that held it is lost; it goes on for now", name)
+            try:
+                async with asyncio.timeout(GOES_ON.total_seconds()):
+                    connection = await self._take(stack, name, must_be_free=True)
+            except TimeoutError:
+                raise _LostError("it was not to be held again in time, and is left") from None
+            log.info("%s: this process has it again", name)
+
+    async def _take(
+        self, stack: AsyncExitStack, name: str, *, must_be_free: bool = False
+    ) -> asyncpg.Connection:
+        """Wait until a name is free, however long the database is away.
+
+        Raises _LostError where somebody else holds it, and it must be free.
+        """
         while True:
             async with AsyncExitStack() as attempt:
                 try:
                     connection = await attempt.enter_async_context(self._connect())
                     while not await self._try_hold(connection, name):
+                        if must_be_free:
+                            raise _LostError("another process has it now")
                         await _pause()
                 except _FAILURES as error:
                     log.debug("%s cannot be held: %s", name, error)
@@ -95,11 +117,6 @@ class Sessions:
 async def _pause() -> None:
     longest = TRY_INTERVAL.total_seconds()
     await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 -- jitter, no secret
-
-
-async def _watch(connection: asyncpg.Connection) -> None:
-    await wait_until_lost(connection)
-    raise _LostError
 
 
 async def wait_until_lost(connection: asyncpg.Connection) -> None:

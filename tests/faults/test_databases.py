@@ -127,17 +127,33 @@ async def ask_meanwhile(
             gate.set()
             meanwhile = {await place.ask("what is q2?"), await other.ask("what is q3?")}
             for message in meanwhile:
-                refused = "not taken" if platform == "slack" else f"{message} was not recorded"
+                refused = "not taken" if platform == "slack" else f"{message} is not recorded yet"
                 await program.wait_for_line(refused)
             await program.wait_for_line("cannot be stored yet")
         await place.wait_for(whole("q1"))
-        if platform == "slack":
-            await place.wait_for(whole("q2"))
-            await other.wait_for(whole("q3"))
-        else:
-            await place.wait_for(NOT_RECORDED)
-            await other.wait_for(NOT_RECORDED)
+        await place.wait_for(whole("q2"))
+        await other.wait_for(whole("q3"))
         await place.ask("what is q4?")
         await place.wait_for(whole("q4"))
-    assert len(stage.model.requests) == (4 if platform == "slack" else 2)
-    await stage.check(platform, unrecorded=meanwhile if platform == "discord" else ())
+    assert len(stage.model.requests) == 4
+    await stage.check(platform)
+
+
+async def test_discord_is_told_once_what_a_database_was_away_too_long_for(
+    stage: Stage, on_postgres: PostgresServer
+):
+    place = stage.place("discord")
+    async with stage.running("discord", STORE_PATIENCE_SECONDS="1") as program:
+        await place.ask("what is q1?")
+        await place.wait_for(whole("q1"))
+        await asyncio.to_thread(on_postgres.stop)
+        refused = await place.ask("what is q2?")
+        await place.wait_for(NOT_RECORDED)
+        await asyncio.to_thread(on_postgres.start)
+        so_far = len(program.output)
+        await stage.discord.drop_connections(resumable=False)
+        await program.wait_for_line("ready, after a look at", after=so_far)
+        await place.ask("what is q3?")
+        await place.wait_for(whole("q3"))
+    assert len(stage.model.requests) == 2
+    await stage.check("discord", unrecorded={refused})

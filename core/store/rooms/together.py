@@ -56,7 +56,8 @@ class Together(Protocol):
     async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do what only one process at a time may do, as soon as no other one does it.
 
-        Where that is not sure any more (the connection is lost), the work is cancelled and begun
-        anew once it is. Returns when the work does, and raises what it does.
+        A store that is away does not end the work at once: the name is held again when it is back. Where
+        somebody else has it by then, or 20 s have passed, the work is cancelled, and begun anew as soon
+        as no other does it. Returns when the work does, and raises what it does.
         """
         ...

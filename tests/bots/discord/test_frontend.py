@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bots import patience
 from bots.discord.render import MAX_UNITS
 from bots.playground.discord import ASK_SKEIN_CHANNEL, GENERAL_CHANNEL, RANDOM_CHANNEL
 from core.conversation import Incoming, TurnState
@@ -138,17 +139,44 @@ async def test_typing_is_shown_while_the_model_thinks(skein: Skein) -> None:
     await skein.server.wait_for_reply(GENERAL_CHANNEL)
 
 
-async def test_a_message_that_cannot_be_recorded_is_told(
+async def test_a_message_that_cannot_be_recorded_is_told_and_not_answered_later(
     skein: Skein, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(_: Incoming) -> Recorded:
         raise StoreError("the disk is full")
 
+    monkeypatch.setattr(patience, "MAX_WAITING", 0)
     monkeypatch.setattr(skein.store, "record", refuse)
     said = await skein.server.say("Ada", GENERAL_CHANNEL, "@skein hello")
     reply = await skein.server.wait_for_reply(GENERAL_CHANNEL, after=said)
     assert "Something went wrong" in reply["text"]
     assert "disk" not in reply["text"]
+    monkeypatch.undo()
+    await skein.server.redeliver()
+    await skein.ask("@skein again")
+    assert [each.text for each in skein.models.requests[-1].messages] == ["again"]
+    assert len(skein.replies()) == 2
+
+
+async def test_a_message_is_recorded_once_the_store_is_back(
+    skein: Skein, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    record = skein.store.record
+
+    async def refuse_twice(incoming: Incoming) -> Recorded:
+        if len(refused) < 2:
+            refused.append(incoming.text)
+            raise StoreError("away")
+        return await record(incoming)
+
+    monkeypatch.setattr(skein.store, "record", refuse_twice)
+    await skein.server.say("Ada", GENERAL_CHANNEL, "@skein one")
+    await skein.server.say("Ada", GENERAL_CHANNEL, "@skein two")
+    await skein.server.say("Ada", GENERAL_CHANNEL, "@skein three")
+    await skein.server.wait_for_reply(GENERAL_CHANNEL, "Answer to three")
+    assert refused == ["one", "one"]
+    assert [each.messages[-1].text for each in skein.models.requests] == ["one", "two", "three"]
 
 
 async def test_typed_commands_are_done_and_answered_once(skein: Skein) -> None:
