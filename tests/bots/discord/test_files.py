@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bots.discord.client import log_in
 from bots.discord.files import DiscordFiles, find_hosts
 from bots.playground.base import SentFile
 from bots.playground.discord import GENERAL_CHANNEL, SimulatedDiscord, serve_discord
+from bots.playground.discord.files import attachment_object
 from core.conversation import ThreadKey
 from core.errors import FileError
 from core.files.download import open_downloader
@@ -36,8 +38,6 @@ class Clock:
 
 def tell(server: SimulatedDiscord, message: str) -> Attachment:
     """Give what the bot is told of a message's file now."""
-    from bots.playground.discord.files import attachment_object
-
     post = server.world.state.find_post(message)
     assert post
     told = attachment_object(server.world.state, post.attachments[0])
@@ -59,7 +59,7 @@ async def test_expired_address_is_renewed(tmp_path: Path) -> None:
             clock.ahead = timedelta(days=2).total_seconds()
             key = ThreadKey("discord", "G", GENERAL_CHANNEL)
             incoming = ask(1, key=key, message_id=message)
-            turn = await start(store, _with(incoming, told))
+            turn = await start(store, replace(incoming, attachments=(told,)))
             intake = Intake(store, downloader)
             intake.attach("discord", DiscordFiles(lambda: client, server.api_url))
             await intake.take(turn)
@@ -71,12 +71,6 @@ async def test_expired_address_is_renewed(tmp_path: Path) -> None:
             assert file.text == "swordfish"
         finally:
             await client.close()
-
-
-def _with(incoming, attachment: Attachment):
-    from dataclasses import replace
-
-    return replace(incoming, attachments=(attachment,))
 
 
 async def test_file_of_a_deleted_message_is_told() -> None:
