@@ -77,6 +77,8 @@ def configure_logs(
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("skein").setLevel(level.upper())
+    # It tells with a traceback each second that the database is away, which the store says in one line.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     if level == "debug":
         for name in ("slack_bolt", "discord", "apscheduler"):
             logging.getLogger(name).setLevel(logging.INFO)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Replica:
 
 
 @asynccontextmanager
-async def open_replica(url: str) -> AsyncIterator[Replica]:
+async def open_replica(url: str) -> AsyncGenerator[Replica]:
     models, sinks = FakeModels(), RecordingSinks()
     async with open_postgres(url) as store, Turns(store, models, OPTIONS) as turns:
         turns.attach("test", sinks.open_sink)
@@ -186,43 +187,104 @@ async def test_what_a_halted_replica_had_under_way_is_taken_over_at_once(postgre
         assert shown[0].turn.attempts == 2
 
 
-async def test_one_replica_does_what_only_one_may_until_its_connection_is_lost(
-    two: tuple[Replica, Replica], postgres: PostgresServer, postgres_url: str
-):
-    began: asyncio.Queue[str] = asyncio.Queue()
-    under_way: set[str] = set()
-    most: list[int] = []
+class Alone:
+    """Work that only one may do, and who is at it."""
 
-    async def run(replica: Replica, name: str) -> None:
+    def __init__(self) -> None:
+        self.began: asyncio.Queue[str] = asyncio.Queue()
+        self.under_way: set[str] = set()
+        self.most = 0
+
+    async def run(self, replica: Replica, name: str) -> None:
+        """Wait for the work, and be at it until cancelled."""
+
         async def work() -> None:
-            under_way.add(name)
-            most.append(len(under_way))
-            began.put_nowait(name)
+            self.under_way.add(name)
+            self.most = max(self.most, len(self.under_way))
+            self.began.put_nowait(name)
             try:
                 await asyncio.Event().wait()
             finally:
-                under_way.discard(name)
+                self.under_way.discard(name)
 
         await replica.store.run_alone("work", work)
 
-    tasks = {
-        name: asyncio.create_task(run(each, name)) for each, name in zip(two, "ab", strict=True)
-    }
-    async with asyncio.timeout(15):
-        first = await began.get()
+    @asynccontextmanager
+    async def running(
+        self, replicas: Sequence[Replica]
+    ) -> AsyncGenerator[dict[str, asyncio.Task[None]]]:
+        """Let these replicas be at it, named a, b, ..., or wait for it."""
+        names = "ab"[: len(replicas)]
+        tasks = {
+            name: asyncio.create_task(self.run(each, name))
+            for each, name in zip(replicas, names, strict=True)
+        }
+        try:
+            async with asyncio.timeout(20):
+                yield tasks
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+_HOLDERS = f"FROM pg_locks WHERE locktype = 'advisory' AND classid = {sessions.HOLD_LOCK}"
+
+
+async def _cut_holders(postgres: PostgresServer, url: str) -> None:
+    await asyncio.to_thread(postgres.run, f"SELECT pg_terminate_backend(pid) {_HOLDERS}", url)
+
+
+async def test_one_replica_does_what_only_one_may(two: tuple[Replica, Replica]):
+    alone = Alone()
+    async with alone.running(two) as tasks:
+        first = await alone.began.get()
         tasks[first].cancel()
-        second = await began.get()
-        assert second != first
-        key = f"classid = {sessions.HOLD_LOCK}"
-        kill = (
-            f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND {key}"  # noqa: S608
-        )
-        await asyncio.to_thread(postgres.run, kill, postgres_url)
-        assert await began.get() == second
-    for task in tasks.values():
-        task.cancel()
-    await asyncio.gather(*tasks.values(), return_exceptions=True)
-    assert set(most) == {1}
+        assert await alone.began.get() != first
+    assert alone.most == 1
+
+
+async def test_work_goes_on_while_its_name_is_held_anew(
+    two: tuple[Replica, Replica],
+    postgres: PostgresServer,
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    held: asyncio.Queue[bool] = asyncio.Queue()
+    try_hold = sessions.Sessions._try_hold  # pyright: ignore[reportPrivateUsage]
+
+    async def notice(self: sessions.Sessions, *of: Any) -> bool:
+        held.put_nowait(await try_hold(self, *of))
+        return True
+
+    monkeypatch.setattr(sessions.Sessions, "_try_hold", notice)
+    alone, rival = Alone(), Alone()
+    async with alone.running(two[:1]):
+        assert await held.get()
+        await alone.began.get()
+        await _cut_holders(postgres, postgres_url)
+        assert await held.get()
+        monkeypatch.undo()
+        async with rival.running(two[1:]):
+            await asyncio.sleep(0.5)
+        assert alone.under_way == {"a"}
+    assert alone.began.empty()
+    assert rival.began.empty()
+
+
+async def test_work_is_left_where_its_name_is_not_held_anew_in_time(
+    two: tuple[Replica, Replica],
+    postgres: PostgresServer,
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(sessions, "GOES_ON", timedelta())
+    alone = Alone()
+    async with alone.running(two):
+        await alone.began.get()
+        await _cut_holders(postgres, postgres_url)
+        await alone.began.get()
+    assert alone.most == 1
 
 
 async def test_a_failure_of_what_only_one_may_do_is_raised(two: tuple[Replica, Replica]):
