@@ -108,6 +108,9 @@ class PagedReply:
         self._left_over = LeftOvers(outlet, record, taken_over)
         self._give_up_after = give_up_after.total_seconds()
         self._text = ""
+        self._held = ""
+        self._held_shown = ""
+        self._unrecorded: ReplyMessage | None = None
         self._changed = asyncio.Event()
         self._closing = asyncio.Event()
         self._given_up = asyncio.Event()
@@ -129,6 +132,11 @@ class PagedReply:
     def update(self, text: str) -> None:
         """Show the text so far, soon."""
         self._text = text
+        self._changed.set()
+
+    def hold(self, notice: str) -> None:
+        """Say, where the answer will stand, that it has to wait."""
+        self._held = notice
         self._changed.set()
 
     async def finish(self, text: str) -> None:
@@ -187,7 +195,7 @@ class PagedReply:
             self._changed.clear()
             wait = self._pace.seconds
             try:
-                await self._show(is_final=False)
+                await (self._show(is_final=False) if self._text else self._show_held())
                 self._pace.ease()
                 back_off = _FIRST_BACK_OFF_SECONDS
             except SlowDownError as error:
@@ -258,6 +266,7 @@ class PagedReply:
     async def _show(self, *, is_final: bool) -> None:
         """Bring the messages into step with the text, page by page."""
         await self._left_over.remove_leaving(self._check_wanted)
+        await self._record_held()
         while True:
             self._check_wanted()
             shown, text = self._open, self._text
@@ -287,6 +296,25 @@ class PagedReply:
             if not page.is_complete:
                 return
             self._go_on(page.end, page.fence)
+
+    async def _show_held(self) -> None:
+        """Show the notice in a message in which the answer will then begin."""
+        await self._record_held()
+        if self._held == self._held_shown:
+            return
+        body, first = self._held, self._left_over.first
+        if first is None:
+            self._unrecorded = await self._outlet.hold(body)
+            self._left_over.put(self._unrecorded)
+        else:
+            await self._outlet.edit(first, body)
+        self._held_shown = body
+        await self._record_held()
+
+    async def _record_held(self) -> None:
+        if self._unrecorded is not None:
+            await self._record(self._unrecorded)
+            self._unrecorded = None
 
     async def _put(self, shown: _Shown, page: Page, *, is_last_body: bool) -> None:
         """Show a page in its message, which is made, or taken over, if it is not there yet."""

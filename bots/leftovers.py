@@ -50,6 +50,11 @@ class LeftOvers:
         """The message that the next part can take over."""
         return self._kept[0] if self._kept else None
 
+    def put(self, reply: ReplyMessage) -> None:
+        """Put a message to the front that has no part of the answer yet."""
+        self._kept.appendleft(reply)
+        self._ours.add(reply.message_id)
+
     def take(self) -> ReplyMessage:
         """Take the first one: it is a part of the reply again."""
         return self._kept.popleft()

@@ -54,6 +54,10 @@ class Outlet(Protocol):
         """Make the message of a part, counted from 0."""
         ...
 
+    async def hold(self, body: str) -> ReplyMessage:
+        """Make the message of the first part with a text that another one will take the place of."""
+        ...
+
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
         """Show a body in a message that is there, growing it while it grows. Gives what it now is."""
         ...

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
+from core.beside import beside
 from core.conversation import Turn, TurnState, Usage
 from core.errors import (
     ContextTooLongError,
@@ -20,9 +21,12 @@ from core.errors import (
     render_for_people,
 )
 from core.fences import close_fence
+from core.gate import Gate, name_asker
 from core.intake import Intake
 from core.memory import AnswerOptions, Loaded, Memory, Prepared
+from core.meter import Meter
 from core.providers.base import ModelRef, Models, Request
+from core.queue_notice import QueueNotice
 from core.sink import ReplySink
 from core.store.base import Store
 
@@ -72,6 +76,7 @@ class Run:
         age: timedelta,
         intake: Intake,
         memory: Memory,
+        gate: Gate,
     ) -> None:
         self.turn = turn
         self._sink = sink
@@ -81,6 +86,8 @@ class Run:
         self._age = age
         self._intake = intake
         self._memory = memory
+        self._gate = gate
+        self._meter: Meter | None = None
         self._prepared: Prepared | None = None
         self._shown = ""
         self._was_stopped = False
@@ -133,9 +140,12 @@ class Run:
                 f"interrupted; attempt {self.turn.attempts}, {self.turn.crashes} crashes",
             )
             return None
+        if await self._is_refused():
+            return None
         ref, text, usage = await self._ask_stoppably()
         if not await self._save(text, str(ref), usage):
             raise _StoppedError
+        self._meter = None  # what it took is stored with the answer
         return text
 
     async def _save(self, text: str, model: str, usage: Usage) -> bool:
@@ -186,7 +196,8 @@ class Run:
             log.warning("%s: asking again with less: %s", self._name, error)
             prepared = await self._memory.shrink(loaded, prepared, author, error)
             text, usage = await self._stream(prepared.ref, prepared.request)
-        self._memory.learn(prepared, usage)
+        if not usage.is_estimated:
+            self._memory.learn(prepared, usage)
         self._prepared = prepared
         return prepared.ref, prepared.annotate(text), usage
 
@@ -199,15 +210,19 @@ class Run:
         return await self._memory.load(self.turn.key)
 
     async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, Usage]:
-        usage, reason = Usage(), None
-        async with self._models.stream(ref, request) as chunks:
+        self._meter = meter = self._gate.measure(ref, request)
+        notice = QueueNotice(self._sink.hold, self._gate.notice_after)
+        request = replace(request, asker=name_asker(self.turn, notice.on_place))
+        reason = None
+        async with beside(notice.run()), self._models.stream(ref, request) as chunks:
             async for chunk in chunks:
-                usage, reason = chunk.usage or usage, chunk.finish_reason or reason
+                meter.heed(chunk)
+                reason = chunk.finish_reason or reason
                 self._show(chunk.text)
         text = self._shown.rstrip()
         if not text:
             raise EmptyAnswerError(str(ref), "the answer has no text")
-        return close_fence(text) + LENGTH_NOTE if reason == "length" else text, usage
+        return close_fence(text) + LENGTH_NOTE if reason == "length" else text, meter.read()
 
     def _show(self, text: str) -> None:
         """Show more of the answer. The whole answer will begin so: it has no white space around it."""
@@ -233,7 +248,27 @@ class Run:
         """Tell the person first: a crash in between asks again and takes over the notice."""
         await self._check_hold()
         await self._tell(notice)
+        await self._keep_usage()
         await self._store.fail(self.turn, reason)
+
+    async def _is_refused(self) -> bool:
+        """Tell whether people's limits refuse the question; then say so, and end the turn."""
+        refusal = await self._gate.find_refusal(self.turn)
+        if refusal is None:
+            return False
+        await self._check_hold()
+        await self._tell(refusal)
+        await self._store.reject(self.turn, refusal)
+        return True
+
+    async def _keep_usage(self) -> None:
+        """Keep what an answer took that broke off, which is no reason to fail."""
+        if self._meter is None or not self._meter.has_begun:
+            return
+        try:
+            await self._store.save_usage(self.turn, self._meter.model, self._meter.read())
+        except StoreError as error:
+            log.warning("%s: what it took is not kept: %s", self._name, error)
 
     async def _tell(self, notice: str) -> None:
         """End the reply with a notice, if the platform takes it."""

@@ -37,6 +37,13 @@ class ReplySink(Protocol):
         """
         ...
 
+    def hold(self, notice: str) -> None:
+        """Say, where the answer will stand, that it has to wait. Returns at once and never raises.
+
+        It may be said again with another notice; the answer, or the end, takes its place.
+        """
+        ...
+
     async def finish(self, text: str) -> None:
         """Deliver the whole text. Returns when the platform has all of it.
 

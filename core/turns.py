@@ -20,6 +20,7 @@ from typing import Self
 from core.beside import beside
 from core.conversation import Incoming, Turn
 from core.errors import LeaseLostError, StoreError
+from core.gate import Gate
 from core.intake import FileSource, Intake
 from core.lease import Lease
 from core.memory import Memory
@@ -64,6 +65,7 @@ class Turns:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         intake: Intake | None = None,
         memory: Memory | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.memory = memory or Memory(store, models, options)
         self._store = store
@@ -71,6 +73,7 @@ class Turns:
         self._options = options
         self._now = now
         self._intake = intake or Intake(store)
+        self._gate = gate or Gate(store)
         self._open_sinks: dict[str, OpenSink] = {}
         self._lanes: dict[int, _Lane] = {}
         self._is_draining = False
@@ -230,7 +233,15 @@ class Turns:
             return
         age = self._find_age(turn, lane)
         lane.run = run = Run(
-            turn, sink, self._store, self._models, self._options, age, self._intake, self.memory
+            turn,
+            sink,
+            self._store,
+            self._models,
+            self._options,
+            age,
+            self._intake,
+            self.memory,
+            self._gate,
         )
         try:
             async with beside(lease.keep(run.stop)):

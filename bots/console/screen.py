@@ -12,6 +12,7 @@ from typing import TextIO
 _SPIN = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SPIN_SECONDS = 0.08
 _CLEAR_LINE = "\r\x1b[2K"
+_THINKING = "Thinking…"
 
 
 class Screen:
@@ -25,6 +26,7 @@ class Screen:
         self.is_watched = True
         """Whether anybody reads what is printed: `skein chat | head` stops doing so."""
         self._spinner: asyncio.Task[None] | None = None
+        self._label = _THINKING
 
     async def read(self, prompt: str) -> str | None:
         """Read a line without its end; None at the end of the input, or where nobody reads answers.
@@ -93,11 +95,16 @@ class Screen:
         if self._spinner is not None:
             self._spinner.cancel()
             self._spinner = None
+            self._label = _THINKING
             self._print(_CLEAR_LINE, self._out)
+
+    def label_spinner(self, text: str) -> None:
+        """Say beside the spinner what is waited for."""
+        self._label = text
 
     async def _spin(self) -> None:
         for sign in cycle(_SPIN):
-            self._print(f"\r{self.paint(f'{sign} Thinking…', '2')}", self._out)
+            self._print(f"{_CLEAR_LINE}{self.paint(f'{sign} {self._label}', '2')}", self._out)
             await asyncio.sleep(_SPIN_SECONDS)
 
     def _print(self, text: str, file: TextIO) -> None:

@@ -33,6 +33,10 @@ class ConsoleSink:
         self._screen.write(text[len(self._printed) :])
         self._printed = text
 
+    def hold(self, notice: str) -> None:
+        """Show the notice beside the spinner."""
+        self._screen.label_spinner(notice)
+
     async def finish(self, text: str) -> None:
         """Print the rest."""
         self.update(text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
@@ -95,6 +97,10 @@ class DiscordOutlet:
         self._last, self._may_stand = reply.message_id, False
         return reply
 
+    async def hold(self, body: str) -> ReplyMessage:
+        """Post what the answer takes the place of."""
+        return await self.post(0, body)
+
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
         """Show a body in a message."""
         self._is_shown.set()
@@ -114,6 +120,21 @@ class DiscordOutlet:
                 await self._http.delete_message(self._channel_id, reply.message_id)
             except discord.NotFound:
                 return
+
+    @property
+    def may_attach(self) -> bool:
+        """Whether files can be sent: a place that does not allow it says so when it is tried."""
+        return True
+
+    async def attach(self, reply: ReplyMessage, file: AnswerFile) -> None:
+        """Give a message its file, in place of any that it has."""
+        data = io.BytesIO(file.text.encode("utf-8", "replace"))
+        payload = {"attachments": [{"id": 0, "filename": file.name}]}
+        parts = _make_form(payload, data, file.name)
+        path = "/channels/{channel_id}/messages/{message_id}"
+        ids = {"channel_id": self._channel_id, "message_id": reply.message_id}
+        async with _translated():
+            await self._http.request(Route("PATCH", path, **ids), form=parts)
 
     async def find_strays(self) -> Sequence[str]:
         """Look for further parts that a process which died may have posted."""
@@ -169,6 +190,19 @@ class DiscordOutlet:
         path = "/channels/{channel_id}/messages/{message_id}"
         ids = {"channel_id": self._channel_id, "message_id": reply.message_id}
         await self._http.request(Route("PATCH", path, **ids), json=payload)
+
+
+def _make_form(payload: Mapping[str, Any], data: io.BytesIO, name: str) -> list[dict[str, Any]]:
+    """Make the parts of a form with a file, as discord.py's client wants them."""
+    return [
+        {"name": "payload_json", "value": json.dumps(payload)},
+        {
+            "name": "files[0]",
+            "value": data,
+            "filename": name,
+            "content_type": "text/plain; charset=utf-8",
+        },
+    ]
 
 
 def _read_id(message: Mapping[str, Any]) -> str:

@@ -13,11 +13,13 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bots.answer_file import AnswerFile
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
 from bots.slack.lost import find_unconfirmed, load_abandoned, reply_metadata
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.support import Feature, Support
+from bots.slack.uploads import has_file, upload
 from core.conversation import ReplyMessage, Turn
 from core.fences import close_fence
 
@@ -87,6 +89,7 @@ class SlackOutlet:
         """Whether a process that died may have made a message without recording it."""
         self._abandoned: deque[str] = deque()
         """What it may have made, oldest first."""
+        self._file_id = ""
         self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
 
     @property
@@ -134,6 +137,11 @@ class SlackOutlet:
         self._unconfirmed, self._found, self._looks = None, None, 0
         self._made.add(reply.message_id)
         return reply
+
+    async def hold(self, body: str) -> ReplyMessage:
+        """Make a message that will show something else: no stream, which can only grow."""
+        self._may_stream = False
+        return await self.post(0, body)
 
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
         """Append what is new to a stream, or update the message."""
@@ -190,6 +198,23 @@ class SlackOutlet:
         self._must_look_back = False
         self._abandoned.extend(abandoned.ts for abandoned in found)
         return [abandoned.ts for abandoned in found if abandoned.is_removable]
+
+    @property
+    def may_attach(self) -> bool:
+        """Whether Slack is not known to refuse files here."""
+        return self._support.may_work(Feature.FILE, self._key)
+
+    async def attach(self, reply: ReplyMessage, file: AnswerFile) -> None:
+        """Attach a file, uploaded once, to a message that stands already."""
+        ts = reply.message_id
+        if self._turn.attempts > 1 and await has_file(self._client, self._turn, ts, file):
+            return
+        try:
+            self._file_id = self._file_id or await upload(self._client, file)
+            await self._update(ts, self._updated[ts], self._file_id)
+        except RefusedCallError as error:
+            self._support.note_refusal(Feature.FILE, self._key, error.code)
+            raise
 
     async def _find(self, body: str | None) -> str | None:
         """Look for a message that may have been made; after some looks in vain, think it was not.
@@ -314,18 +339,18 @@ class SlackOutlet:
             self._updated[reply.message_id] = body
         return replace(reply, kind="message")
 
-    async def _update(self, ts: str, body: str) -> None:
+    async def _update(self, ts: str, body: str, file_id: str = "") -> None:
         """Update with mrkdwn, or with Markdown where a page of a stream is too long for that."""
         text = render_mrkdwn(body)
         if len(text) > MAX_UPDATE_CHARACTERS:
             try:
-                await self._call_update(ts, markdown_text=render_stream(body))
+                await self._call_update(ts, file_id, markdown_text=render_stream(body))
             except RefusedCallError as error:
                 if error.code not in _NO_MARKDOWN:
                     raise
             else:
                 return
-        await self._call_update(ts, text=text)
+        await self._call_update(ts, file_id, text=text)
 
     async def _call(
         self, call: Awaitable[AsyncSlackResponse], limit: timedelta = CALL_TIMEOUT
@@ -347,11 +372,20 @@ class SlackOutlet:
             raise
 
     async def _call_update(
-        self, ts: str, *, text: str | None = None, markdown_text: str | None = None
+        self,
+        ts: str,
+        file_id: str,
+        *,
+        text: str | None = None,
+        markdown_text: str | None = None,
     ) -> None:
         await self._call_surely(
             self._client.chat_update(
-                channel=self._key.channel, ts=ts, text=text, markdown_text=markdown_text
+                channel=self._key.channel,
+                ts=ts,
+                text=text,
+                markdown_text=markdown_text,
+                file_ids=file_id or None,
             )
         )
 

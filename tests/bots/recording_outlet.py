@@ -48,6 +48,10 @@ class RecordingOutlet:
         self.changed.set()
         return ReplyMessage(part, name, "stream" if self.appends else "message")
 
+    async def hold(self, body: str) -> ReplyMessage:
+        self.appends = False
+        return await self.post(0, body)
+
     async def edit(self, reply: ReplyMessage, body: str) -> ReplyMessage:
         self._call("edit")
         self._show(reply, body)

@@ -1,0 +1,67 @@
+"""What stands between a question and its model: people's limits, the queue, and the meter."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from core.conversation import Turn
+from core.meter import Meter
+from core.prices import Prices
+from core.providers.base import Asker, ModelRef, Request
+from core.quota_words import render_refusal
+from core.quotas import Quotas
+from core.store.base import Store
+
+log = logging.getLogger("skein.limits")
+
+QUEUE_NOTICE_AFTER = timedelta(seconds=5)
+
+
+class Gate:
+    """Lets questions in, and measures what they take. `get_quotas` gives the limits as they are now.
+
+    It asks the store, so that all processes heed the limits together.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        prices: Prices | None = None,
+        get_quotas: Callable[[], Quotas] = Quotas,
+        notice_after: timedelta = QUEUE_NOTICE_AFTER,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.notice_after = notice_after
+        """How long one waits for a provider's limits without a word."""
+        self._store = store
+        self._prices = prices or Prices()
+        self._get_quotas = get_quotas
+        self._now = now
+
+    async def find_refusal(self, turn: Turn) -> str | None:
+        """Let a turn in that is under way, or say in words for people why not. Raises StoreError."""
+        quotas = self._get_quotas()
+        limits = quotas.find_limits(turn.key, turn.author)
+        if not limits:
+            return None
+        refusal = await self._store.admit(turn, limits, quotas.zone)
+        if refusal is None:
+            return None
+        log.info("turn %d (%s): refused by %s", turn.id, turn.key, refusal.limit.rule)
+        return render_refusal(refusal, turn.key.platform, self._now(), quotas.zone)
+
+    def measure(self, ref: ModelRef, request: Request) -> Meter:
+        """Begin to measure an answer."""
+        return Meter(ref, request, self._prices)
+
+
+def name_asker(turn: Turn, on_place: Callable[[int | None], None]) -> Asker:
+    """Say for whom a turn's requests are made."""
+    key = turn.key
+    return Asker(
+        person=f"{key.platform}/{turn.author.id}",
+        channel=f"{key.platform}/{key.workspace}/{key.channel}",
+        on_place=on_place,
+    )
