@@ -1,12 +1,14 @@
-"""The commands `clear`, `model` and `help`, once for every platform. Answers are Markdown."""
+"""The commands, once for every platform. Answers are Markdown."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from core.conversation import Incoming, ThreadKey
+from bots import memory_commands
+from bots.memory_commands import MemoryCommands
+from core.conversation import Author, Incoming, ThreadKey
 from core.errors import SkeinError, UnknownModelError, render_for_people
 from core.store.base import Store
 from core.threads import Threads
@@ -14,15 +16,16 @@ from core.threads import Threads
 log = logging.getLogger("skein.commands")
 
 SIGN = "!"
-NAMES = ("clear", "model", "help")
+NAMES = ("clear", "model", *memory_commands.NAMES, "help")
 _DEFAULT = "default"
 
 HELP = (
     "Ask me anything: in a thread I remember what was said there, and nothing from elsewhere.\n\n"
     "- `!clear` lets me forget this conversation\n"
     "- `!model` says which model answers here, `!model NAME` chooses another\n"
+    f"{memory_commands.HELP}"
     "- `!help` says this again\n\n"
-    "In a channel or a direct message, `/clear` and `/model` work too."
+    "In a channel or a direct message, `/clear`, `/model` and so on work too."
 )
 
 
@@ -32,6 +35,23 @@ class Command:
 
     name: str
     argument: str = ""
+    about: str = ""
+    """The platform's id of the message that it is about; empty for none in particular."""
+    author: Author | None = field(default=None, compare=False)
+    """Who gave it, where that is known."""
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a model is asked for it, so that no event waits for its end."""
+        return self.name == "compact"
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it only shows something, to the one who asks."""
+        looks = ("model", "prompt")
+        return self.name in ("help", "history", "pins") or (
+            self.name in looks and not self.argument
+        )
 
 
 class Commands:
@@ -40,6 +60,7 @@ class Commands:
     def __init__(self, threads: Threads, store: Store) -> None:
         self._threads = threads
         self._store = store
+        self._memory = MemoryCommands(threads.recall)
 
     def parse(self, text: str) -> Command | None:
         """Read a typed message as a command: `!clear`, `!model NAME`. A message without text is `help`."""
@@ -67,6 +88,15 @@ class Commands:
                     return await self._clear(key, at)
                 case "model":
                     return await self._model(key, command.argument)
+                case name if name in memory_commands.NAMES:
+                    return await self._memory.run(
+                        name,
+                        command.argument,
+                        key,
+                        about=command.about,
+                        author=command.author,
+                        at=at,
+                    )
                 case _:
                     return HELP
         except SkeinError as error:
@@ -80,6 +110,7 @@ class Commands:
         """
         if await self._store.is_recorded(incoming):
             return None
+        command = replace(command, author=incoming.author)
         answer = await self.run(command, incoming.key, incoming.sent_at)
         return answer if await self._store.record_command(incoming) else None
 

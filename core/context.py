@@ -200,10 +200,10 @@ def cut_message(message: Message, max_tokens: int) -> Message:
 
 
 def _choose_pins(pins: Sequence[Pin], left: int) -> tuple[Pin, ...]:
-    """Keep the newest pins that leave a quarter of the room to what was said."""
+    """Keep the newest pins that leave a quarter of the room to what was said; one has at most half."""
     kept: tuple[Pin, ...] = ()
     for pin in reversed(pins):
-        more = (pin, *kept)
+        more = (replace(pin, text=cut_text(pin.text, left // 2)), *kept)
         if estimate_tokens(render_memory("", more)) <= left * 3 // 4:
             kept = more
     return kept

@@ -16,6 +16,7 @@
     │   ├── ContextTooLongError(tokens, limit)      the conversation does not fit
     │   └── EmptyAnswerError                        an answer without a word
     ├── UnknownModelError(name, closest)
+    ├── SummaryBusyError                            a conversation is just being summarized
     ├── FileError(reason)                           a person's file cannot be fetched or read
     │   └── ExpiredFileError                        its address is good no more
     ├── TokenRefusedError(platform, reason)         a chat platform refuses the bot's token; exit status 2
@@ -154,6 +155,10 @@ class UnknownModelError(SkeinError):
         self.reason = reason
 
 
+class SummaryBusyError(SkeinError):
+    """A conversation is being summarized already, or was cleared meanwhile."""
+
+
 class FileError(SkeinError):
     """A file cannot be fetched or read. `reason` says why, for people."""
 
@@ -207,6 +212,8 @@ def render_for_people(error: BaseException) -> str:
             return "My model had no answer to this. Please ask again."
         case UnknownModelError():
             return f"I can't use that model: {error}."
+        case SummaryBusyError():
+            return "I am just summarizing this conversation. Please look again in a minute."
         case _:
             return "Something went wrong on my side. Please ask again."
 

@@ -22,7 +22,7 @@ from core.context import (
 )
 from core.conversation import Author, Conversation, Message, ThreadKey, Usage
 from core.enclose import Enclosed, enclose
-from core.errors import ContextTooLongError
+from core.errors import ContextTooLongError, SummaryBusyError
 from core.gauge import Gauge
 from core.prompts import NO_PROMPTS, Layer, Prompts, render_prompt, stack_layers
 from core.providers.base import ModelRef, Models, Request
@@ -117,7 +117,7 @@ class Memory:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.options = options
-        self.summaries = summaries
+        self.summaries = summaries or Summaries(store, models)
         self._store = store
         self._models = models
         self._prompts = prompts
@@ -126,8 +126,7 @@ class Memory:
 
     async def aclose(self) -> None:
         """Make no further summaries."""
-        if self.summaries is not None:
-            await self.summaries.aclose()
+        await self.summaries.aclose()
 
     async def load(self, key: ThreadKey) -> Loaded:
         """Read as much of a conversation as its model may have room for.
@@ -196,8 +195,13 @@ class Memory:
 
     def follow_up(self, prepared: Prepared) -> None:
         """Have summarized what falls out. Returns at once and never raises."""
-        if prepared.due is not None and self.summaries is not None:
+        if prepared.due is not None:
             self.summaries.start(prepared.due)
+
+    async def summarize(self, job: Job) -> None:
+        """Summarize now. Raises ProviderError, StoreError, and SummaryBusyError."""
+        if not await self.summaries.make(job):
+            raise SummaryBusyError
 
     def stack(self, key: ThreadKey, conversation_prompt: str | None) -> tuple[Layer, ...]:
         """Give the layers of a conversation's system prompt."""
@@ -258,6 +262,23 @@ class Outlook:
     def count(self, estimated: int) -> int:
         """Convert estimated tokens into the model's."""
         return round(estimated * self.loaded.room.ratio)
+
+    @property
+    def left_out_count(self) -> int:
+        """How many messages neither go along nor are summarized."""
+        first = self.said[0].position if self.said else 0
+        return max(0, first - 1 - self.loaded.remembered.summarized_until) if first else 0
+
+    @property
+    def lost_pin_count(self) -> int:
+        """How many pins do not fit."""
+        sent = {message.position for message in self.said} | {None}
+        own = {pin.number for pin in self.fitted.pins}
+        return sum(
+            1
+            for pin in self.loaded.remembered.pins
+            if pin.number not in own and (pin.position not in sent or pin.position is None)
+        )
 
     @property
     def said_tokens(self) -> int:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from core import errors
 from core.context import cut_text, estimate_tokens
 from core.conversation import Message, ThreadKey, Usage
 from core.errors import SkeinError, UnknownModelError
@@ -75,7 +76,7 @@ class Summaries:
     async def make(self, job: Job) -> bool:
         """Make a summary now. False where somebody else is just making it, or it was cleared.
 
-        Raises ProviderError, StoreError, and TimeoutError of the standard library.
+        Raises ProviderError and StoreError.
         """
         memory = await self._store.load_memory(job.key)
         if memory.id is None or memory.summarized_until >= job.until:
@@ -106,8 +107,8 @@ class Summaries:
             job = self._waiting.pop(next(iter(self._waiting)))
             try:
                 await self.make(job)
-            except (SkeinError, TimeoutError) as error:
-                log.warning("%s: no summary for now: %s", job.key, error or "it took too long")
+            except SkeinError as error:
+                log.warning("%s: no summary for now: %s", job.key, error)
             except Exception:
                 log.exception("%s: no summary for now", job.key)
 
@@ -132,8 +133,7 @@ class Summaries:
         lines, until = render_span(span, step_tokens)
         old = memory.summary
         request = _build_request(ref, old.text if old else "", lines, job.max_tokens)
-        async with asyncio.timeout(STEP_TIMEOUT.total_seconds()):
-            text, usage = await self._ask(ref, request)
+        text, usage = await self._ask(ref, request)
         self._gauge.note_usage(str(ref), _estimate(request), usage.input_tokens)
         text = cut_text(text, job.max_tokens)
         new = Summary(memory.cleared_position, until, text, str(ref))
@@ -143,9 +143,15 @@ class Summaries:
 
     async def _ask(self, ref: ModelRef, request: Request) -> tuple[str, Usage]:
         text, usage = "", Usage()
-        async with self._models.stream(ref, request) as chunks:
-            async for chunk in chunks:
-                text, usage = text + chunk.text, chunk.usage or usage
+        try:
+            async with (
+                asyncio.timeout(STEP_TIMEOUT.total_seconds()),
+                self._models.stream(ref, request) as chunks,
+            ):
+                async for chunk in chunks:
+                    text, usage = text + chunk.text, chunk.usage or usage
+        except TimeoutError as error:
+            raise errors.TimeoutError(str(ref), "the summary took too long") from error
         return text.strip(), usage
 
     def _find_model(self, memory: Memory) -> ModelRef:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.conversation import ThreadKey
 from core.providers.base import ModelRef, Models
+from core.recall import Recall
 from core.store.base import ConversationInfo, Store, StoredMessage
 from core.turns import Turns
 
@@ -23,6 +24,7 @@ class Threads:
         self._store = store
         self._models = models
         self._turns = turns
+        self.recall = Recall(store, turns.memory)
 
     async def takes_part(self, key: ThreadKey) -> bool:
         """Tell whether Skein has spoken, or was spoken to, in a thread."""

@@ -1,13 +1,15 @@
 """Commands: wrong input is answered with a sentence, a repeated message does nothing more."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bots.commands import HELP, Command, Commands
-from core.conversation import ThreadKey
+from core.conversation import Author, ThreadKey
+from core.errors import OverloadedError
 from core.run import TurnOptions
 from core.store.sqlite import open_sqlite
 from core.threads import Threads
@@ -119,3 +121,93 @@ def test_models_are_completed_with_what_begins_so_first(desk: Desk):
     assert desk.commands.choices("model", "o") == ["other", "fake/model"]
     assert desk.commands.choices("model", "zzz") == []
     assert desk.commands.choices("clear", "") == []
+
+
+async def run(desk: Desk, text: str, about: str = "") -> str:
+    command = desk.commands.parse(text)
+    assert command
+    command = replace(command, about=about, author=Author("U1", "Ada"))
+    return await desk.commands.run(command, KEY)
+
+
+async def test_history_shows_what_the_next_question_sends(desk: Desk):
+    assert "Nothing was said here yet" in await run(desk, "!history")
+    await desk.ask("how tall is the tower?", 1)
+    await run(desk, "!prompt Answer in feet.")
+    await run(desk, "!pin We are in Paris.")
+    text = await run(desk, "!history")
+    assert "goes to **fake/model**" in text
+    assert "- the prompt: for this conversation" in text
+    assert "- 1 pin\n" in text
+    assert "  - Ada: how tall is the tower?\n  - I: Answer to how tall is the tower?" in text
+    assert "Left out" not in text
+
+
+async def test_compact_tells_what_it_saved_and_history_what_it_wrote(desk: Desk):
+    assert "nothing to compact" in await run(desk, "!compact")
+    await desk.ask("one", 1)
+    assert "nothing to compact" in await run(desk, "!compact")
+    desk.models.answer = lambda request: "short" if request.purpose == "summary" else "long " * 300
+    await desk.ask("two", 2)
+    await desk.ask("three", 3)
+    text = await run(desk, "!compact")
+    assert text.startswith("I keep 4 older messages in short now. That saves about ")
+    text = await run(desk, "!history")
+    assert "- a summary of 4 older messages" in text
+    assert "- the newest 2 messages" in text
+    assert text.endswith("**Summary**\n> short")
+
+
+async def test_compact_that_a_model_refuses_is_told(desk: Desk):
+    for number in range(2):
+        await desk.ask("hello", number)
+    desk.models.answer = lambda _: OverloadedError("fake/model", "no")
+    assert "overloaded" in await run(desk, "!compact")
+
+
+async def test_the_last_message_a_text_and_a_message_that_is_meant_can_be_pinned(desk: Desk):
+    assert "don't know that message" in await run(desk, "!pin")
+    await desk.ask("hello", 1)
+    assert await run(desk, "!pin") == "Pinned as number 1: “Answer to hello”"
+    assert await run(desk, "!pin", about="t1-1") == "Pinned as number 2: “hello”"
+    assert await run(desk, "!pin  keep `this`") == "Pinned as number 3: “keep 'this'”"
+    assert "don't know that message" in await run(desk, "!pin", about="t1-9")
+    assert "1. Answer to hello\n2. hello\n3. keep 'this'" in await run(desk, "!pins")
+    assert await run(desk, "!unpin 2") == "1 pin removed."
+    assert "no such pin" in await run(desk, "!unpin #2")
+    assert await run(desk, "!unpin all") == "2 pins removed."
+    assert "Nothing is pinned" in await run(desk, "!pins")
+
+
+async def test_pins_have_a_size_and_a_number(desk: Desk):
+    assert "too long" in await run(desk, "!pin " + "x" * 1001)
+    for number in range(20):
+        assert "Pinned" in await run(desk, f"!pin number {number}")
+    assert "There are 20 pins already" in await run(desk, "!pin one more")
+
+
+@pytest.mark.parametrize("text", ["!unpin", "!unpin first", "!unpin 9999999999", "!unpin -1"])
+async def test_an_unpin_that_names_none_says_how(desk: Desk, text: str):
+    assert "`unpin NUMBER`" in await run(desk, text)
+
+
+async def test_a_prompt_is_shown_set_and_taken_back(desk: Desk):
+    assert "I am told nothing" in await run(desk, "!prompt")
+    assert "too long" in await run(desk, "!prompt " + "x" * 4001)
+    assert "From here on" in await run(desk, "!prompt Answer in verse.\nAlways.")
+    assert "> Answer in verse.\n> Always." in await run(desk, "!prompt")
+    await desk.ask("hello", 1)
+    assert desk.models.requests[-1].system == "Answer in verse.\nAlways."
+    await run(desk, "!prompt default")
+    await desk.ask("hello", 2)
+    assert desk.models.requests[-1].system is None
+    assert desk.models.requests[-1].messages[0].text == "hello"
+
+
+async def test_a_pin_given_as_a_message_names_who_gave_it(desk: Desk):
+    typed = make_incoming("!pin the code is 4711", number=5)
+    command = desk.commands.read(typed)
+    assert command
+    assert await desk.commands.run_once(command, typed)
+    await desk.ask("hello", 6)
+    assert "- Ada: the code is 4711" in desk.models.requests[-1].messages[0].text

@@ -97,7 +97,7 @@ def test_pins_are_sent_while_they_fit(texts: list[str], talk: list[tuple[bool, s
     pins = [Pin(n, text) for n, text in enumerate(texts)]
     said = [Message.user(text) if is_user else Message.ai(text) for is_user, text in talk]
     question = Message.user("what now?")
-    room = 2 * (estimate_tokens(render_memory("", pins)) + estimate_message_tokens(question))
+    room = 3 * (estimate_tokens(render_memory("", pins)) + estimate_message_tokens(question))
     assert fit(Material(number([*said, question]), pins=pins), room).pins == tuple(pins)
 
 
