@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     max_file_mb: float = Field(default=20, gt=0, le=100)
     max_file_characters: int = Field(default=100_000, ge=1_000, le=2_000_000)
     file_timeout_seconds: float = Field(default=30, gt=0)
+    answer_file_characters: int = Field(default=12_000, ge=0)
 
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None

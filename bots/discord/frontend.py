@@ -32,6 +32,7 @@ from bots.discord.files import DiscordFiles
 from bots.discord.follow import follow_session
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
+from bots.filed import FiledReply
 from bots.link import Link
 from bots.patience import MAX_WAITING, Patience
 from core.beside import beside
@@ -138,7 +139,13 @@ class DiscordFrontend:
             is_resumed=is_resumed,
             load_known=partial(self._threads.known_replies, turn.key),
         )
-        return self._page_reply(outlet, record, turn.key.thread or turn.key.channel, turn.replies)
+        channel = turn.key.thread or turn.key.channel
+
+        def open_pages(record: RecordReply) -> PagedReply:
+            return self._page_reply(outlet, record, channel, turn.replies)
+
+        longest = self._settings.answer_file_characters
+        return FiledReply(turn, outlet, record, open_pages, longest)
 
     async def aclose(self) -> None:
         """End what is under way and close all connections. A second call does nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence, Set
@@ -15,6 +14,7 @@ import aiohttp
 import discord
 from discord.http import Route
 
+from bots.answer_file import AnswerFile
 from bots.delivery import PageFullError, SlowDownError, TransientError
 from bots.discord.lost import Unconfirmed, find_strays, find_unconfirmed
 from bots.discord.render import fits, render
@@ -128,13 +128,10 @@ class DiscordOutlet:
 
     async def attach(self, reply: ReplyMessage, file: AnswerFile) -> None:
         """Give a message its file, in place of any that it has."""
-        data = io.BytesIO(file.text.encode("utf-8", "replace"))
-        payload = {"attachments": [{"id": 0, "filename": file.name}]}
-        parts = _make_form(payload, data, file.name)
         path = "/channels/{channel_id}/messages/{message_id}"
         ids = {"channel_id": self._channel_id, "message_id": reply.message_id}
         async with _translated():
-            await self._http.request(Route("PATCH", path, **ids), form=parts)
+            await self._http.request(Route("PATCH", path, **ids), form=_make_form(file))
 
     async def find_strays(self) -> Sequence[str]:
         """Look for further parts that a process which died may have posted."""
@@ -192,14 +189,15 @@ class DiscordOutlet:
         await self._http.request(Route("PATCH", path, **ids), json=payload)
 
 
-def _make_form(payload: Mapping[str, Any], data: io.BytesIO, name: str) -> list[dict[str, Any]]:
-    """Make the parts of a form with a file, as discord.py's client wants them."""
+def _make_form(file: AnswerFile) -> list[dict[str, Any]]:
+    """Make the parts of a form that gives a message one file, as discord.py's client wants them."""
+    payload = {"attachments": [{"id": 0, "filename": file.name}]}
     return [
         {"name": "payload_json", "value": json.dumps(payload)},
         {
             "name": "files[0]",
-            "value": data,
-            "filename": name,
+            "value": file.text.encode("utf-8", "replace"),
+            "filename": file.name,
             "content_type": "text/plain; charset=utf-8",
         },
     ]

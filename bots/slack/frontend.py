@@ -16,9 +16,11 @@ from pydantic import SecretStr
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bots.delivery import Pace, PagedReply
+from bots.filed import FiledReply
 from bots.link import Link
 from bots.slack.blocks import Answer
 from bots.slack.bolt import make_app, make_client
+from bots.slack.catch_up import CatchUp
 from bots.slack.desk import SHORTCUTS, Desk
 from bots.slack.events import (
     PLATFORM,
@@ -41,11 +43,13 @@ from bots.slack.sink import SlackOutlet
 from bots.slack.speaker import Speaker
 from bots.slack.support import Support
 from bots.slack.tasks import Tasks
+from core.beside import beside
 from core.conversation import Incoming, Turn
 from core.errors import (
     DeliveryError,
     SettingsError,
     SkeinError,
+    StoreError,
     TokenRefusedError,
     render_for_people,
 )
@@ -79,6 +83,7 @@ class SlackFrontend:
         self._turns = turns
         self._threads = threads
         self._commands = commands
+        self._answer_file_characters = settings.answer_file_characters
         self._delivery_timeout = timedelta(seconds=settings.delivery_timeout_seconds)
         self._desk = Desk(threads, commands)
         self._names = Names(self._client)
@@ -92,7 +97,16 @@ class SlackFrontend:
         self._bolt = make_app(self._client, lambda: self._me)
         self._register_listeners()
         self.link = Link()
-        self._receiver = Receiver(self._bolt, self._client, app_token, self.link)
+        self._catch_up = CatchUp(
+            self._client,
+            threads,
+            read=lambda body: parse_message(body, self._me),
+            hear=self._hear,
+            max_age=settings.max_question_age,
+        )
+        self._receiver = Receiver(
+            self._bolt, self._client, app_token, self.link, self._catch_up.note_connection
+        )
 
     async def connect(self) -> str:
         """Check both tokens. Raises TokenRefusedError; anything else is tried again."""
@@ -104,7 +118,8 @@ class SlackFrontend:
 
     async def run(self) -> None:
         """Receive until `stop`. Raises TokenRefusedError."""
-        await self._receiver.run()
+        async with beside(self._catch_up.run()):
+            await self._receiver.run()
 
     async def stop(self) -> None:
         """Close the connection, once what came in is acknowledged. The Web API stays usable."""
@@ -123,13 +138,17 @@ class SlackFrontend:
             self._suspect_token,
             partial(self._threads.known_replies, turn.key),
         )
-        return PagedReply(
-            outlet,
-            record,
-            self._stream_pace if outlet.appends else self._update_pace,
-            taken_over=turn.replies,
-            give_up_after=self._delivery_timeout,
-        )
+
+        def open_pages(record: RecordReply) -> PagedReply:
+            return PagedReply(
+                outlet,
+                record,
+                self._stream_pace if outlet.appends else self._update_pace,
+                taken_over=turn.replies,
+                give_up_after=self._delivery_timeout,
+            )
+
+        return FiledReply(turn, outlet, record, open_pages, self._answer_file_characters)
 
     async def aclose(self) -> None:
         """Release everything. Answers to commands get a moment to go out."""
@@ -145,6 +164,13 @@ class SlackFrontend:
         heard = parse_message(body, self._me)
         if heard is None:
             return
+        try:
+            await self._hear(heard)
+        except StoreError:
+            self._catch_up.note_failure()
+            raise
+
+    async def _hear(self, heard: Heard) -> None:
         async with self._lanes.enter(heard.key):
             if heard.is_addressed or await self._threads.takes_part(heard.key):
                 await self._take(heard)

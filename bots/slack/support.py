@@ -40,6 +40,7 @@ class Feature(StrEnum):
 
     STREAM = "stream"
     STATUS = "status"
+    FILE = "file"
 
 
 _Place = tuple[Feature, str, str]

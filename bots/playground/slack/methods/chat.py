@@ -107,7 +107,16 @@ def _updated(workspace: Workspace, previous: Message, content: Content, args: Ar
         metadata=content.metadata if "metadata" in args.values else previous.metadata,
         edited_ts=workspace.state.next_ts(),
         stream="",
+        files=tuple(dict.fromkeys((*previous.files, *_read_files(workspace, args)))),
     )
+
+
+def _read_files(workspace: Workspace, args: Arguments) -> tuple[str, ...]:
+    """Read which uploaded files a message gets. Raises RefusedError `file_not_found`."""
+    ids = tuple(filter(None, args.text("file_ids").split(",")))
+    if any(id_ not in workspace.state.files for id_ in ids):
+        raise RefusedError("file_not_found")
+    return ids
 
 
 METHODS: Mapping[str, Callable[[Workspace, Arguments], Json]] = {
