@@ -29,6 +29,10 @@ class Place(Protocol):
         """Wait until a message of the bot, whole or not, contains a text."""
         ...
 
+    async def wait_for_file(self) -> MessageView:
+        """Wait for a message of the bot that has a file."""
+        ...
+
     def replies(self) -> Sequence[MessageView]:
         """All that the bot said here."""
         ...
@@ -59,6 +63,10 @@ class SlackThread:
     async def wait_for_torso(self, contains: str) -> None:
         """Wait until a message of the bot contains a text."""
         await _wait_for_text(self._slack.feed, self, contains)
+
+    async def wait_for_file(self) -> MessageView:
+        """Wait for a message of the bot that has a file."""
+        return await _wait_for_file(self._slack.feed, self)
 
     def replies(self) -> Sequence[MessageView]:
         """All that the bot said in the thread."""
@@ -93,6 +101,10 @@ class DiscordChannel:
         """Wait until a message of the bot contains a text."""
         await _wait_for_text(self._discord.feed, self, contains)
 
+    async def wait_for_file(self) -> MessageView:
+        """Wait for a message of the bot that has a file."""
+        return await _wait_for_file(self._discord.feed, self)
+
     def replies(self) -> Sequence[MessageView]:
         """All that the bot said in the channel."""
         return [
@@ -100,6 +112,14 @@ class DiscordChannel:
             for view in self._discord.snapshot()["messages"]
             if view["author"] == self._bot and view["channel"] == self._channel
         ]
+
+
+async def _wait_for_file(feed: Feed, place: Place) -> MessageView:
+    with feed.listen() as events:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            while not (found := [view for view in place.replies() if view["files"]]):
+                await events.get()
+    return found[0]
 
 
 async def _wait_for_text(feed: Feed, place: Place, contains: str) -> None:

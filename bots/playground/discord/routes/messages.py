@@ -23,6 +23,7 @@ from bots.playground.discord.limits import (
 from bots.playground.discord.mentions import allowed_users, allows_everyone
 from bots.playground.discord.objects import member_object
 from bots.playground.discord.permissions import (
+    ATTACH_FILES,
     MANAGE_MESSAGES,
     READ_MESSAGE_HISTORY,
     bot_permissions,
@@ -89,6 +90,7 @@ def _get(world: World, request: ApiRequest) -> Answer:
 def _create(world: World, request: ApiRequest) -> Answer:
     channel = get_channel(world, request)
     require_sending(world.state, channel)
+    _check_files(world, channel, request)
     form = read_message(request.form, request.uploads)
     form.require_something()
     if channel.is_locked and channel.is_archived:
@@ -103,6 +105,12 @@ def _create(world: World, request: ApiRequest) -> Answer:
     _set_mentions(world, post, form)
     add_post(world, post)
     return Answer(shown_to_bot(world, post))
+
+
+def _check_files(world: World, channel: Channel, request: ApiRequest) -> None:
+    """Raise ApiError (50013) for files where the bot may not send any."""
+    if request.uploads and not bot_permissions(world.state, channel) & ATTACH_FILES:
+        raise forbidden(50013)
 
 
 def _find_by_nonce(world: World, channel: Channel, form: MessageForm) -> Post | None:
@@ -146,6 +154,7 @@ def _edit(world: World, request: ApiRequest) -> Answer:
         raise forbidden(50005)
     if post.type not in MessageType.WRITTEN:
         raise forbidden(50021)
+    _check_files(world, channel, request)
     form = read_message(request.form, request.uploads)
     if not any(replace_fields(post, form)):
         raise bad(50006)
