@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bots.commands import Command
 from core.conversation import Incoming, ThreadKey
-from core.store.base import ConversationInfo
+from core.store.base import ConversationInfo, StoredMessage
 
 
 class Turns(Protocol):
@@ -42,6 +42,10 @@ class Threads(Protocol):
         limit: int = 25,
     ) -> Sequence[ConversationInfo]:
         """Give conversations, the last used first."""
+        ...
+
+    async def history(self, key: ThreadKey) -> Sequence[StoredMessage]:
+        """Give the newest messages of a conversation, oldest first."""
         ...
 
 

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -50,9 +51,18 @@ class BrokenError(TransientError):
 class Receiver:
     """Hands what Slack sends to Bolt, and acknowledges what Bolt answered with 200, nothing else."""
 
-    def __init__(self, app: AsyncApp, client: AsyncWebClient, app_token: str, link: Link) -> None:
+    def __init__(
+        self,
+        app: AsyncApp,
+        client: AsyncWebClient,
+        app_token: str,
+        link: Link,
+        on_connected: Callable[[timedelta], None],
+    ) -> None:
+        """Take what to call as a connection stands, with the time that went by without one."""
         self._app = app
         self._link = link
+        self._on_connected = on_connected
         self._client = client
         self._app_token = app_token
         self._first_address: tuple[str, float] = ("", 0.0)
@@ -157,6 +167,8 @@ class Receiver:
             return False
         if kind == "hello":
             log.info("Slack: connected")
+            # The first one of a process: nobody knows how long it was away.
+            self._on_connected(self._link.down_for or timedelta.max)
             self._link.connect()
         elif kind == "disconnect":
             log.info("Slack asks for a new connection: %s", message.get("reason"))

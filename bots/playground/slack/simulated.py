@@ -30,6 +30,12 @@ from bots.playground.slack.workspace import Workspace
 DEFAULT_COMMANDS = (
     CommandView(name="/clear", description="Forget this conversation", argument=""),
     CommandView(name="/model", description="Choose the model", argument="model"),
+    CommandView(name="/history", description="Show what the next question sends", argument=""),
+    CommandView(name="/compact", description="Keep the older messages in short", argument=""),
+    CommandView(name="/pin", description="Keep something in mind", argument="text"),
+    CommandView(name="/pins", description="List what is kept in mind", argument=""),
+    CommandView(name="/unpin", description="Let go of a pin", argument="number"),
+    CommandView(name="/prompt", description="Say how the bot is to behave", argument="text"),
 )
 PATIENCE = timedelta(seconds=10)
 
@@ -232,6 +238,10 @@ class SimulatedSlack:
     def connections(self) -> int:
         """Count the websockets that the bot holds."""
         return self._socket.connections
+
+    def give_up(self) -> None:
+        """Let what the bot has not acknowledged by now never come again."""
+        self._socket.give_up()
 
     async def drop_connections(self) -> None:
         """Cut every websocket without a word."""

@@ -49,6 +49,7 @@ class Delivery:
     answer: Json | None = None
     """The payload that came with the acknowledgement."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -119,7 +120,7 @@ class SocketMode:
             self._finish(delivery)
             return delivery
         self._unfinished.append(delivery)
-        task = asyncio.create_task(self._deliver(delivery, attempt))
+        delivery.task = task = asyncio.create_task(self._deliver(delivery, attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return delivery
@@ -275,6 +276,14 @@ class SocketMode:
         """Cut every connection without a closing frame."""
         for connection in list(self._connections):
             connection.abort()
+
+    def give_up(self) -> None:
+        """Send no more what is on its way or waits for a connection, as after its last attempt."""
+        self.backlog = []
+        for delivery in list(self._unfinished):
+            if delivery.task is not None:
+                delivery.task.cancel()
+            self._finish(delivery)
 
     async def drain(self, timeout: timedelta) -> None:
         """Wait until nothing is on its way. Raises TimeoutError."""

@@ -10,7 +10,7 @@ from bots.commands import Command
 from core.conversation import Incoming, ReplyMessage, ThreadKey, Turn, TurnState
 from core.errors import StoreError
 from core.sink import OpenSink, ReplySink
-from core.store.base import ConversationInfo
+from core.store.base import ConversationInfo, StoredMessage
 
 Answer = Callable[[ReplySink, Turn], Awaitable[None]]
 
@@ -113,6 +113,9 @@ class FakeThreads:
     ) -> Sequence[ConversationInfo]:
         self.asked.append((platform, workspace, channel, author_id))
         return self.infos[:limit]
+
+    async def history(self, key: ThreadKey) -> Sequence[StoredMessage]:
+        return []
 
 
 class RecordingCommands:
