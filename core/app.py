@@ -5,6 +5,8 @@ Concrete backends are named here alone. A new kind of provider or store is one m
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -16,10 +18,12 @@ import aiohttp
 from core.beside import beside
 from core.errors import SettingsError, UnknownModelError
 from core.files.download import open_downloader
+from core.gate import Gate
 from core.gauge import Gauge
 from core.intake import Intake
 from core.limits import RateLimiter
 from core.memory import Memory
+from core.prices import Prices, load_prices
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Limiter, Models, Provider, Timeouts
 from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
@@ -28,6 +32,7 @@ from core.providers.ollama import probe_ollama
 from core.providers.openai import OpenAIProvider
 from core.providers.proxy import find_proxy
 from core.providers.router import RetryPolicy, Router
+from core.quotas import Quotas, load_quotas
 from core.run import TurnOptions
 from core.scheduler import run_scheduler
 from core.settings import Settings
@@ -40,6 +45,8 @@ from core.store.sqlite import lock_sqlite, open_sqlite, open_sqlite_migrator
 from core.summaries import Summaries
 from core.threads import Threads
 from core.turns import Turns
+
+log = logging.getLogger("skein.app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,13 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         intake = Intake(store, downloader, limits)
         options = turn_options(settings)
         memory = build_memory(store, models, options, settings.summary_model)
+        quotas = load_quotas(settings) if is_runner else Quotas()
+        prices = Prices(models.find_address)
+        gate = Gate(store, prices, lambda: quotas, settings.queue_notice)
+        if is_runner:
+            await asyncio.to_thread(warn_of_unknown_prices, quotas, models, prices)
         turns = await stack.enter_async_context(
-            Turns(store, models, options, intake=intake, memory=memory)
+            Turns(store, models, options, intake=intake, memory=memory, gate=gate)
         )
         if is_runner:
             await stack.enter_async_context(beside(turns.share()))
@@ -195,6 +207,18 @@ def read_system_prompt(settings: Settings) -> str:
     except (OSError, UnicodeDecodeError) as error:
         mend = "Name a file of UTF-8 text that the bot's user can read."
         raise SettingsError("SYSTEM_PROMPT_FILE", f"cannot be read: {error}", mend) from error
+
+
+def warn_of_unknown_prices(quotas: Quotas, models: Models, prices: Prices) -> None:
+    """Load the table of prices, and log where a limit of money has nothing to go by. Blocks."""
+    load_prices()
+    default = models.default
+    if quotas.limits_cost and not prices.knows(default.provider, default.model):
+        log.warning(
+            "the price of %s is unknown, so that its answers add nothing to the limits of cost: "
+            "limit tokens too (LIMIT_USER_TOKENS_PER_DAY, ...)",
+            default,
+        )
 
 
 def turn_options(settings: Settings) -> TurnOptions:

@@ -8,7 +8,7 @@ it is first asked for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -43,15 +43,20 @@ class Price:
         return (fresh + cached + self.output * usage.output_tokens) / PER_MILLION
 
 
+def _know_no_address(_: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """The prices of an installation's models.
 
-    `addresses` says where each provider is: its prices are those of whoever answers there. A server
-    of one's own behind a known provider's name is unknown. `own` prices, by `provider/model`, win.
+    `find_address` says where a provider is, empty where that is unknown: its prices are those of
+    whoever answers there. A server of one's own behind a known provider's name is therefore unknown.
+    `own` prices, by `provider/model`, win.
     """
 
-    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    find_address: Callable[[str], str] = _know_no_address
     own: Mapping[str, Price] = field(default_factory=dict[str, Price])
 
     def find_cost(
@@ -66,7 +71,7 @@ class Prices:
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
         try:
-            return _calculate(self.addresses.get(provider, ""), model, usage, at)
+            return _calculate(self.find_address(provider), model, usage, at)
         except LookupError:
             return None
         except Exception:

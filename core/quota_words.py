@@ -6,27 +6,29 @@ from datetime import datetime, timedelta, tzinfo
 
 from core.quotas import Limit, Measure, Period, Refusal, Scope, from_nanos
 
-_WHOSE = {
-    Scope.USER: ("You have", "your"),
-    Scope.CHANNEL: ("This channel has", "its"),
-    Scope.WORKSPACE: ("This workspace has", "its"),
-}
-_SERVERS = ("This server has", "its")
+_WHOSE = {Scope.CHANNEL: "This channel", Scope.WORKSPACE: "This workspace"}
+_WHOSE_ON_DISCORD = {Scope.WORKSPACE: "This server"}
 _WHEN = {Period.DAY: "for today", Period.MONTH: "for this month"}
 
 
 def render_refusal(refusal: Refusal, platform: str, now: datetime, zone: tzinfo) -> str:
     """Say what is used up and when it goes on, in one or two sentences."""
     limit = refusal.limit
-    is_server = limit.rule.scope is Scope.WORKSPACE and platform == "discord"
-    who, whose = _SERVERS if is_server else _WHOSE[limit.rule.scope]
     if refusal.until is None:
         return "Questions are not allowed here: the person who runs me set a limit of 0."
+    place, amount = _find_place(limit.rule.scope, platform), render_amount(limit)
     if limit.rule.period is Period.MINUTE:
-        used = f"{who} used {whose} {render_amount(limit)} for a minute."
+        whose = f"{place}'s" if place else "Your"
+        told = f"{whose} limit is {amount} a minute."
     else:
-        used = f"{who} used {whose} {render_amount(limit)} {_WHEN[limit.rule.period]}."
-    return f"{used} You can go on {_render_moment(refusal.until, limit.rule.period, now, zone)}."
+        used = f"{place} has used its" if place else "You have used your"
+        told = f"{used} {amount} {_WHEN[limit.rule.period]}."
+    return f"{told} You can go on {_render_moment(refusal.until, limit.rule.period, now, zone)}."
+
+
+def _find_place(scope: Scope, platform: str) -> str:
+    own = _WHOSE_ON_DISCORD if platform == "discord" else _WHOSE
+    return own.get(scope) or _WHOSE.get(scope, "")
 
 
 def render_amount(limit: Limit) -> str:

@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from core.conversation import Author, ThreadKey
+from core.limit_settings import LimitSettings
 
 NANOS_PER_DOLLAR = 1_000_000_000
 MINUTE = timedelta(minutes=1)
@@ -116,6 +117,12 @@ class Quotas:
     """People without limits, as `platform:id`."""
     zone: tzinfo = UTC
 
+    @property
+    def limits_cost(self) -> bool:
+        """Whether anything is limited by what it costs."""
+        all_rules = (self.defaults, *self.own.values())
+        return any(rule.measure is Measure.COST for rules in all_rules for rule in rules)
+
     def find_limits(self, key: ThreadKey, author: Author) -> tuple[Limit, ...]:
         """Say what limits a question of somebody in a place."""
         if f"{key.platform}:{author.id}" in self.admins:
@@ -135,6 +142,21 @@ class Quotas:
             return None
         own = self.own.get((rule.scope, names[rule.scope]), {})
         return own[rule] if rule in own else self.defaults.get(rule)
+
+
+def load_quotas(settings: LimitSettings) -> Quotas:
+    """Read the limits that the settings set."""
+    given = ((rule, getattr(settings, f"limit_{rule}")) for rule in RULES)
+    return Quotas(
+        defaults={rule: to_amount(rule, value) for rule, value in given if value is not None},
+        admins=frozenset(settings.admins),
+        zone=settings.zone,
+    )
+
+
+def to_amount(rule: Rule, value: int | Decimal) -> int:
+    """Give what an operator writes, money in US dollars, as a limit's amount."""
+    return to_nanos(Decimal(value)) if rule.measure is Measure.COST else int(value)
 
 
 def find_begin(period: Period, now: datetime, zone: tzinfo) -> datetime:

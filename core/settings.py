@@ -7,28 +7,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from core.errors import SettingsError
 from core.files.values import FileLimits
+from core.limit_settings import LimitSettings, Names
 
 DEFAULT_SYSTEM_PROMPT = (
     "You are Skein, a helpful assistant in a team's chat. Answer concisely and in the language of the "
     "question. Use Markdown where it helps. Say so when you do not know."
 )
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
 
 
 def _http_url(value: str) -> str:
@@ -43,11 +37,10 @@ def _slack_url(value: str) -> str:
     return _http_url(value) + "/"
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """What an installation may choose. Field names are the variables' names in lower case."""
 
     model_config = SettingsConfigDict(

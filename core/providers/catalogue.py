@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from core.errors import SettingsError, UnknownModelError
+from core.prices import find_known_window
 from core.providers.base import ModelRef
 from core.providers.sight import find_image_tokens
 from core.settings import Settings
@@ -172,7 +173,9 @@ def find_window_tokens(provider: str, model: str) -> int:
         return _OLLAMA_WINDOW_TOKENS
     name = model.rpartition("/")[2].lower()
     known = [(len(prefix), tokens) for prefix, tokens in _WINDOWS if name.startswith(prefix)]
-    return max(known)[1] if known else DEFAULT_WINDOW_TOKENS
+    if known:
+        return max(known)[1]
+    return find_known_window(provider, model) or DEFAULT_WINDOW_TOKENS
 
 
 class Catalogue:
@@ -203,6 +206,11 @@ class Catalogue:
         if self._allowed is not None and ref not in self._allowed:
             raise UnknownModelError(name, self.names[:5], "is not among those to choose from")
         return ref
+
+    def find_address(self, provider: str) -> str:
+        """Say where a provider is; empty where it is not configured."""
+        endpoint = self._endpoints.get(provider)
+        return endpoint.base_url if endpoint else ""
 
     def _resolve(self, name: str) -> ModelRef:
         """Give a name its meaning: provider/model, an alias, a family, whatever a server may have."""

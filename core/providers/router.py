@@ -81,6 +81,10 @@ class Router:
         """Name what people may choose, plain names first."""
         return self._catalogue.names
 
+    def find_address(self, provider: str) -> str:
+        """Say where a provider is; empty where it is not configured."""
+        return self._catalogue.find_address(provider)
+
     @asynccontextmanager
     async def stream(self, ref: ModelRef, request: Request) -> AsyncGenerator[AsyncIterator[Chunk]]:
         """Ask a model; entering returns once the answer's first text is there.

@@ -1,0 +1,165 @@
+"""Turns under people's limits, and what is kept of what they took."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from core.conversation import Author, TurnState, Usage
+from core.errors import OverloadedError
+from core.gate import Gate
+from core.prices import Price, Prices
+from core.providers.base import Chunk, ModelRef, Request
+from core.quotas import Measure, Period, Quotas, Rule, Scope
+from core.run import TurnOptions
+from core.store.base import Grouping, Store, Totals
+from core.store.sqlite import open_sqlite
+from core.turns import Turns
+from tests.fakes import FakeModels, RecordingSinks, make_incoming
+
+PRICES = Prices(own={"fake/model": Price(Decimal(1), Decimal(2))})
+TWO_A_DAY = Quotas({Rule(Scope.USER, Measure.MESSAGES, Period.DAY): 2})
+
+
+class World:
+    """A runner over a store, with a model and people."""
+
+    def __init__(
+        self, store: Store, quotas: Quotas, models: FakeModels, prices: Prices = PRICES
+    ) -> None:
+        self.store, self.models, self.sinks = store, models, RecordingSinks()
+        gate = Gate(store, prices, lambda: quotas, timedelta(milliseconds=1))
+        self.turns = Turns(store, models, TurnOptions("Be brief."), gate=gate)
+        self.turns.attach("test", self.sinks.open_sink)
+
+    async def ask(self, number: int, thread: str = "t1", author: Author | None = None) -> None:
+        given = {"author": author} if author else {}
+        await self.turns.submit(
+            make_incoming(f"question {number}", thread=thread, number=number, **given)
+        )
+        await self.turns.wait_idle(timedelta(seconds=10))
+
+    async def sum_up(self) -> Totals:
+        begin, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+        [line] = await self.store.load_usage(Grouping.PLATFORM, begin, end, UTC)
+        return line.totals
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_sqlite(f"sqlite:///{tmp_path}/skein.db") as store:
+        yield store
+
+
+async def test_question_over_the_limit_is_refused_with_a_word_and_never_asked(store: Store) -> None:
+    world = World(store, TWO_A_DAY, FakeModels())
+    async with world.turns:
+        for number in range(3):
+            await world.ask(number, thread=f"t{number}")
+    assert len(world.models.requests) == 2
+    refused = world.sinks.shown[-1]
+    assert refused.notice.startswith(
+        "You have used your 2 messages for today. You can go on at 00:00 UTC"
+    )
+    turn = await store.find_turn(refused.turn.id)
+    assert turn is not None
+    assert turn.state is TurnState.REJECTED
+    assert (await world.sum_up()).rejected == 1
+
+
+async def test_refused_question_stays_out_of_what_the_next_one_sends(store: Store) -> None:
+    ben = Author("U2", "Ben")
+    world = World(store, TWO_A_DAY, FakeModels())
+    async with world.turns:
+        for number in range(3):
+            await world.ask(number)
+        await world.ask(3, author=ben)
+    sent = " ".join(message.text for message in world.models.requests[-1].messages)
+    assert "question 2" not in sent
+    assert "question 1" in sent
+
+
+async def test_answer_is_stored_with_what_it_took(store: Store) -> None:
+    world = World(store, Quotas(), FakeModels())
+    async with world.turns:
+        await world.ask(0)
+    totals = await world.sum_up()
+    assert (totals.input_tokens, totals.output_tokens, totals.cost_nanos) == (10, 5, 20_000)
+    assert (totals.timed, totals.first_timed, totals.estimated) == (1, 1, 0)
+
+
+async def test_untold_tokens_are_reckoned_and_marked(store: Store) -> None:
+    class SilentModels(FakeModels):
+        async def _chunks(self, answer: str, usage: Usage) -> AsyncIterator[Chunk]:
+            yield Chunk(answer, "stop")
+
+    world = World(store, Quotas(), SilentModels())
+    async with world.turns:
+        await world.ask(0)
+    totals = await world.sum_up()
+    assert totals.estimated == 1
+    assert totals.input_tokens > 0
+    assert totals.output_tokens > 0
+
+
+async def test_answer_that_broke_off_is_charged_for_what_came(store: Store) -> None:
+    class BreakingModels(FakeModels):
+        async def _chunks(self, answer: str, usage: Usage) -> AsyncIterator[Chunk]:
+            yield Chunk("Some words", usage=Usage(10))
+            raise OverloadedError("fake/model", "cut off")
+
+    world = World(store, Quotas(), BreakingModels())
+    async with world.turns:
+        await world.ask(0)
+    totals = await world.sum_up()
+    assert (totals.failed, totals.input_tokens, totals.estimated) == (1, 10, 1)
+    assert totals.known_costs == 1
+
+
+async def test_question_that_nobody_answered_took_nothing(store: Store) -> None:
+    world = World(store, Quotas(), FakeModels(lambda _: OverloadedError("fake/model", "away")))
+    async with world.turns:
+        await world.ask(0)
+    assert await world.sum_up() == Totals(questions=1, failed=1)
+
+
+async def test_price_that_is_unknown_stops_no_answer(store: Store) -> None:
+    world = World(store, Quotas(), FakeModels(), Prices(lambda _: "http://127.0.0.1"))
+    async with world.turns:
+        await world.ask(0)
+    totals = await world.sum_up()
+    assert (totals.unknown_costs, totals.cost_nanos) == (1, 0)
+    assert world.sinks.shown[-1].text == "Answer to question 0"
+
+
+async def test_who_waits_hears_how_many_are_ahead_and_then_the_answer(store: Store) -> None:
+    release = asyncio.Event()
+
+    class WaitingModels(FakeModels):
+        def stream(self, ref: ModelRef, request: Request):
+            request.asker.on_place(2)
+            return super().stream(ref, request)
+
+        async def _chunks(self, answer: str, usage: Usage) -> AsyncIterator[Chunk]:
+            await release.wait()
+            self.requests[-1].asker.on_place(None)
+            yield Chunk(answer, "stop", Usage(1, 1))
+
+    world = World(store, Quotas(), WaitingModels())
+    async with world.turns, asyncio.timeout(10):
+        await world.turns.submit(make_incoming("question"))
+        while not (world.sinks.shown and world.sinks.shown[-1].held):
+            world.sinks.changed.clear()
+            await world.sinks.changed.wait()
+        release.set()
+        await world.turns.wait_idle(timedelta(seconds=10))
+    shown = world.sinks.shown[-1]
+    assert shown.held == ["Queued, 2 ahead of you."]
+    assert shown.text == "Answer to question"
+    asker = world.models.requests[-1].asker
+    assert (asker.person, asker.channel) == ("test/U1", "test/w1/c1")
