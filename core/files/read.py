@@ -30,12 +30,12 @@ class Reader:
         """Give what there is to read in a file. Raises FileError."""
         if not content:
             raise FileError("the file is empty")
-        media_type = identify(content)
+        media_type = await asyncio.to_thread(identify, content)
         match find_kind(media_type):
             case "unreadable":
                 raise FileError(explain_unreadable(media_type))
             case "text":
-                return self._read_text(content)
+                return await asyncio.to_thread(self._read_text, content)
             case kind:
                 async with self._at_once:
                     return await self._read_apart(kind, media_type, content)

@@ -1,0 +1,143 @@
+"""Files are taken in before the model is asked: once, and again where that was cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from aiohttp import web
+
+from core.conversation import Incoming
+from core.errors import FileError
+from core.files.download import Address, open_downloader
+from core.files.values import Attachment, FileLimits
+from core.intake import Intake
+from core.run import TurnOptions
+from core.store.base import Store, WantedFile
+from core.turns import Turns
+from tests.fakes import FakeModels, RecordingSinks, make_incoming
+
+LIMITS = FileLimits(max_files=2, max_bytes=1_000)
+
+
+@dataclass
+class Shelf:
+    """A platform's files, over a real socket. With `hold` they do not come until `release`."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    asked: list[str] = field(default_factory=list[str])
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    is_open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.asked.append(name)
+        self.was_asked.set()
+        await self.is_open.wait()
+        return web.Response(body=self.files[name])
+
+    def locate(self, attachment: Attachment) -> Address:
+        return Address(self.url + attachment.url)
+
+    async def renew(self, wanted: WantedFile) -> Attachment:
+        raise FileError("it is gone")
+
+
+@asynccontextmanager
+async def open_shelf(**files: bytes) -> AsyncIterator[Shelf]:
+    shelf, app = Shelf(files=files), web.Application()
+    shelf.is_open.set()
+    app.router.add_get("/{name}", shelf.serve)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        shelf.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        yield shelf
+    finally:
+        shelf.is_open.set()
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def open_turns(
+    store: Store, shelf: Shelf
+) -> AsyncIterator[tuple[Turns, FakeModels, RecordingSinks]]:
+    models, sinks = FakeModels(), RecordingSinks()
+    async with open_downloader(LIMITS) as downloader:
+        intake = Intake(store, downloader, LIMITS)
+        async with Turns(store, models, TurnOptions(""), intake=intake) as turns:
+            turns.attach("test", sinks.open_sink, shelf)
+            yield turns, models, sinks
+
+
+def send(text: str, *names: str, size_bytes: int | None = None, number: int = 0) -> Incoming:
+    attachments = (Attachment(name, f"{name}.txt", name, "", size_bytes) for name in names)
+    return replace(make_incoming(text, number=number), attachments=tuple(attachments))
+
+
+async def test_file_is_in_what_the_model_is_asked(sqlite_store: Store) -> None:
+    async with (
+        open_shelf(a=b"swordfish") as shelf,
+        open_turns(sqlite_store, shelf) as (turns, models, sinks),
+    ):
+        await turns.submit(send("what is the password?", "a"))
+        await sinks.wait_for(1)
+        assert models.requests[0].messages[0].text == (
+            'what is the password?\n\n<file name="a.txt">\nswordfish\n</file>'
+        )
+
+
+async def test_file_is_fetched_once_for_all_questions(sqlite_store: Store) -> None:
+    async with (
+        open_shelf(a=b"swordfish") as shelf,
+        open_turns(sqlite_store, shelf) as (turns, models, sinks),
+    ):
+        await turns.submit(send("read", "a"))
+        await sinks.wait_for(1)
+        await turns.submit(send("again?", number=1))
+        await sinks.wait_for(2)
+        assert shelf.asked == ["a"]
+        assert "swordfish" in models.requests[1].messages[0].text
+
+
+async def test_question_cut_off_while_its_file_came_is_answered_with_it(
+    sqlite_store: Store,
+) -> None:
+    async with open_shelf(a=b"swordfish") as shelf:
+        shelf.is_open.clear()
+        async with open_turns(sqlite_store, shelf) as (turns, models, _), asyncio.timeout(10):
+            await turns.submit(send("read", "a"))
+            await shelf.was_asked.wait()
+        assert models.requests == []
+        shelf.is_open.set()
+        async with open_turns(sqlite_store, shelf) as (turns, models, sinks):
+            assert await turns.resume("test") == 1
+            await sinks.wait_for(1)
+            assert "swordfish" in models.requests[0].messages[0].text
+
+
+async def test_what_is_too_much_is_not_fetched_and_told(sqlite_store: Store) -> None:
+    async with (
+        open_shelf(a=b"one", b=b"two", c=b"three") as shelf,
+        open_turns(sqlite_store, shelf) as (turns, _, sinks),
+    ):
+        await turns.submit(send("read", "a", "b", "c"))
+        [shown] = await sinks.wait_for(1)
+        assert sorted(shelf.asked) == ["a", "b"]
+        assert shown.text.endswith("📎 `c.txt`: no more than 2 files of a message are read.")
+        await turns.submit(send("read", "a", size_bytes=1_001, number=1))
+        shown = (await sinks.wait_for(2))[1]
+        assert shown.text.endswith("📎 `a.txt`: it is larger than 1 kB.")
+
+
+async def test_platform_without_files_says_so(sqlite_store: Store) -> None:
+    models, sinks = FakeModels(), RecordingSinks()
+    async with Turns(sqlite_store, models, TurnOptions("")) as turns:
+        turns.attach("test", sinks.open_sink)
+        await turns.submit(send("read", "a"))
+        [shown] = await sinks.wait_for(1)
+    assert shown.text.endswith("📎 `a.txt`: files are not read here.")
