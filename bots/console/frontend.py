@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import getpass
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bots.commands import Command, Commands
+from bots.commands import SIGN, Command, Commands
 from bots.console.screen import Screen
 from bots.console.sink import ConsoleSink
 from core.conversation import Author, Incoming, ThreadKey, Turn, TurnState
@@ -18,7 +19,9 @@ from core.threads import Threads
 from core.turns import Turns
 
 GOODBYES = frozenset({"quit", "exit", "bye"})
-COMMANDS = frozenset({"clear", "model", "help"})
+PLAIN_COMMANDS = frozenset({"clear", "model", "help"})
+"""Those that need no sign before them: questions may begin with the other words."""
+_SIGNS = ("!", "/")
 _PREVIEW = 80
 _LONGEST_TURN = timedelta(hours=1)  # the model's own timeouts end it long before
 
@@ -80,7 +83,8 @@ class ConsoleFrontend:
         known = f", {info.message_count} messages so far" if info else ""
         self._screen.note(
             f"Thread {self._key.thread!r}{known}; go on with it later by --thread "
-            f"{self._key.thread}.\nCommands: history, clear, model [NAME], help, quit."
+            f"{self._key.thread}.\nCommands: history, clear, model [NAME], help, quit; "
+            "!compact, !pin [TEXT], !prompt [TEXT]."
         )
 
     async def _end_interrupted_turns(self) -> None:
@@ -95,12 +99,11 @@ class ConsoleFrontend:
 
     async def _handle(self, text: str) -> bool:
         """Do what a line asks. False where it failed."""
-        word, _, argument = text.removeprefix("/").removeprefix("!").partition(" ")
         try:
             if text.lower() == "history":
                 await self._print_history()
-            elif word.lower() in COMMANDS and (not argument or word.lower() == "model"):
-                command = Command(word.lower(), argument.strip())
+            elif command := self._read_command(text):
+                command = replace(command, author=self._author)
                 self._screen.line(await self._commands.run(command, self._key))
             else:
                 return await self._ask(text)
@@ -108,6 +111,14 @@ class ConsoleFrontend:
             self._screen.error(render_for_people(error))
             return False
         return True
+
+    def _read_command(self, text: str) -> Command | None:
+        if text.startswith(_SIGNS):
+            return self._commands.parse(SIGN + text[1:])
+        word, _, argument = text.partition(" ")
+        if word.lower() not in PLAIN_COMMANDS or (argument and word.lower() != "model"):
+            return None
+        return Command(word.lower(), argument.strip())
 
     async def _ask(self, text: str) -> bool:
         self._opened.clear()

@@ -1,4 +1,4 @@
-"""Discord's slash commands: `/clear`, `/model` with its choices, `/help`."""
+"""Discord's slash commands: `/clear`, `/model` with its choices, `/help`; more are in memory_slash.py."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from discord.http import Route
 
 from bots.commands import Command, Commands
 from bots.discord.events import Place
+from bots.discord.memory_slash import Answer, add_memory_commands
 from bots.discord.render import render, split_pages
 from core.errors import render_for_people
 
@@ -28,7 +29,6 @@ _DEFERRED = discord.InteractionResponseType.deferred_channel_message.value
 _ORIGINAL = "/webhooks/{application_id}/{token}/messages/@original"
 
 FindPlace = Callable[[discord.Interaction], Awaitable[Place]]
-Answer = Callable[[discord.Interaction, Command], Awaitable[None]]
 
 
 def build_tree(
@@ -62,6 +62,7 @@ def build_tree(
         await answer(interaction, Command("help"))
 
     _ = clear, tell_help
+    add_memory_commands(tree, answer)
     return tree
 
 
@@ -72,7 +73,7 @@ async def answer_interaction(
 
     Clearing and choosing concern everyone in the channel and are shown to all; a look is not.
     """
-    is_private = command.name == "help" or command == Command("model")
+    is_private = command.is_look
     shown = _Shown(interaction)
     await shown.defer(is_private=is_private)
     try:

@@ -22,6 +22,7 @@ _MAX_OPTIONS = 100
 _MAX_LABEL = 75
 _MAX_VALUE = 150
 _MAX_SECTION = 3_000
+_TOO_LONG = "That is too long to choose a conversation for. Inside the thread, write `!{name}` and the text."
 
 Block = dict[str, Any]
 
@@ -64,7 +65,8 @@ def offer_conversations(name: str, argument: str, found: Sequence[ConversationIn
         if name == "clear"
         else "Which conversation is it about?"
     )
-    return Answer(question, _menu(PICK_CONVERSATION, "Choose a conversation", offered))
+    menu = _menu(PICK_CONVERSATION, "Choose a conversation", offered)
+    return Answer(_TOO_LONG.format(name=name)) if menu is None else Answer(question, menu)
 
 
 def offer_models(text: str, models: Sequence[str], thread: str) -> Answer:

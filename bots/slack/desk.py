@@ -19,13 +19,13 @@ from bots.slack.blocks import (
 )
 from bots.slack.events import PLATFORM, Asked
 from bots.slack.ports import Commands, Threads
-from core.conversation import ThreadKey
+from core.conversation import Author, ThreadKey
 
-COMMANDS = ("clear", "model")
-SHORTCUTS = {"clear_thread": "clear", "choose_model": "model"}
+COMMANDS = ("clear", "model", "history", "compact", "pin", "pins", "unpin", "prompt")
+SHORTCUTS = {"clear_thread": "clear", "choose_model": "model", "pin_message": "pin"}
 """Message shortcuts, by callback id; they are declared in the app's manifest."""
 
-_UNKNOWN = "I don't know that command. I know `/clear` and `/model`."
+_UNKNOWN = f"I don't know that command. I know {', '.join(f'`/{name}`' for name in COMMANDS)}."
 _TOO_OLD = "That menu is too old. Please use the command again."
 _NO_CONVERSATION = (
     "You have no conversation with me in this channel yet. Mention me to begin one. "
@@ -46,7 +46,7 @@ class Desk:
         if asked.name not in COMMANDS:
             return Answer(_UNKNOWN)
         if asked.is_direct:
-            return await self._run(asked.name, asked.argument, asked.key)
+            return await self._run(asked.name, asked.argument, asked)
         found = await self._threads.recent(
             PLATFORM, asked.key.workspace, asked.key.channel, asked.user_id, limit=25
         )
@@ -60,7 +60,7 @@ class Desk:
             return Answer(_TOO_OLD)
         if not await self._threads.takes_part(asked.key):
             return Answer(_NOT_IN_THREAD)
-        return await self._run(asked.name, "", asked.key)
+        return await self._run(asked.name, "", asked)
 
     async def answer_choice(self, asked: Asked, value: str) -> Answer:
         """Answer a choice from a menu. One that is stale or not ours changes nothing."""
@@ -70,14 +70,16 @@ class Desk:
         key = replace(asked.key, thread=choice.thread)
         if choice.name not in COMMANDS or not await self._is_known(key):
             return Answer(_TOO_OLD)
-        return await self._run(choice.name, choice.argument, key)
+        return await self._run(choice.name, choice.argument, replace(asked, key=key))
 
     async def _is_known(self, key: ThreadKey) -> bool:
         """A direct message may have no conversation yet, and yet a model to choose."""
         return not key.thread or await self._threads.takes_part(key)
 
-    async def _run(self, name: str, argument: str, key: ThreadKey) -> Answer:
-        text = await self._commands.run(Command(name, argument), key)
+    async def _run(self, name: str, argument: str, asked: Asked) -> Answer:
+        about = asked.about if name == "pin" else ""
+        command = Command(name, argument, about, Author(asked.user_id))
+        text = await self._commands.run(command, asked.key)
         if name == "model" and not argument:
-            return offer_models(text, self._commands.choices("model", ""), key.thread)
+            return offer_models(text, self._commands.choices("model", ""), asked.key.thread)
         return Answer(text)

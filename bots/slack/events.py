@@ -77,6 +77,8 @@ class Asked:
     key: ThreadKey
     """For a slash command in a channel without a thread, which Slack does not tell."""
     response_url: str
+    about: str = ""
+    """The message of which a shortcut was chosen."""
 
     @property
     def is_direct(self) -> bool:
@@ -145,7 +147,7 @@ def parse_shortcut(body: Payload, name: str, me: Identity) -> Asked | None:
     if not is_ts(ts) or not channel:
         return None
     key = thread_key(workspace_of(body, me), channel, str(ts), str(message.get("thread_ts") or ts))
-    return Asked(name, "", _id(body.get("user")), key, str(body.get("response_url") or ""))
+    return Asked(name, "", _id(body.get("user")), key, str(body.get("response_url") or ""), str(ts))
 
 
 def parse_action(body: Payload, me: Identity) -> tuple[Asked, str]:
