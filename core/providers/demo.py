@@ -11,6 +11,7 @@ from datetime import timedelta
 from core.conversation import Message, Usage
 from core.errors import OverloadedError
 from core.providers.base import Chunk, Request
+from core.providers.demo_files import leave_out_files, name_files
 
 MODEL = "echo"
 MAX_WORDS = 5000
@@ -105,7 +106,8 @@ def render_answer(messages: Sequence[Message]) -> str:
                 f"You can try {_TRY}. Anything else, and I tell you what I remember of this thread."
             )
         case _:
-            return _render_talk(messages)
+            talk = _render_talk(leave_out_files(messages))
+            return "\n\n".join(filter(None, (talk, name_files(messages[-1]))))
 
 
 def render_summary(messages: Sequence[Message]) -> str:

@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from core.conversation import Message
+from core.files.values import Image
 from core.providers.base import Provider, Request
-from core.providers.demo import MAX_WORDS, DemoProvider, parse_command
+from core.providers.demo import MAX_WORDS, DemoProvider, parse_command, render_answer
 from tests.core.providers.contract import Kit, ProviderContract, ask, read, text_of
 
 AT_ONCE = timedelta()
@@ -112,3 +114,13 @@ async def test_usage_counts_words() -> None:
 )
 def test_commands_are_told_from_talk(text: str, command: tuple[str, str]) -> None:
     assert parse_command(text) == command
+
+
+def test_files_are_named_and_not_taken_for_words() -> None:
+    text = 'look\n\n[image a.png]\n\n<file name="b.txt">\none two\n</file>\n\n[file c.mp3, not read: no]'
+    message = replace(Message.user(text), images=(Image("a.png", "image/png", b""),))
+    answer = render_answer([message])
+    assert "You said “look”" in answer
+    assert answer.endswith(
+        "With it came `a.png`, a picture; `b.txt`, 2 words: a real model looks at them, I can only count."
+    )
