@@ -27,6 +27,7 @@ CALL_SECONDS = 30.0
 _TYPING_SECONDS = 8.0  # Discord shows it for 10
 _LONGEST_TYPING_SECONDS = 600.0
 _UNKNOWN_RETRY_SECONDS = 5.0
+_MAX_NONCES = 4
 
 _UNKNOWN_MESSAGE = 10008
 _OLD_MESSAGE_EDITED_TOO_OFTEN = 30046
@@ -56,6 +57,8 @@ class DiscordOutlet:
         self._is_shown = asyncio.Event()
         self._last = message_id
         """The last message known of the question and its reply."""
+        self._used: set[str] = set()
+        """Messages that show a part already, or were removed."""
         self._may_stand = is_resumed
         """Whether the next part may have been posted already, and that was not confirmed or recorded."""
 
@@ -86,7 +89,7 @@ class DiscordOutlet:
         content = _render_content(body)
         try:
             async with _translated():
-                message = await self._find(part, content) or await self._send(part, content)
+                message = await self._find(part, content) or await self._make(part, content)
                 reply = ReplyMessage(part, _read_id(message))
                 self._is_shown.set()
                 if message.get("content", content) != content:
@@ -95,6 +98,7 @@ class DiscordOutlet:
             self._may_stand = True
             raise
         self._last, self._may_stand = reply.message_id, False
+        self._used.add(reply.message_id)
         return reply
 
     async def hold(self, body: str) -> ReplyMessage:
@@ -105,6 +109,7 @@ class DiscordOutlet:
         """Show a body in a message."""
         self._is_shown.set()
         self._last = reply.message_id
+        self._used.add(reply.message_id)
         async with _translated(), _full_pages_told():
             await self._change(reply, _render_content(body))
         return reply
@@ -115,6 +120,7 @@ class DiscordOutlet:
 
     async def remove(self, reply: ReplyMessage) -> None:
         """Delete a message, unless somebody did."""
+        self._used.add(reply.message_id)
         async with _translated():
             try:
                 await self._http.delete_message(self._channel_id, reply.message_id)
@@ -155,20 +161,29 @@ class DiscordOutlet:
             content=content,
             after=self._last,
         )
-        return await find_unconfirmed(self._client, wanted)
+        found = await find_unconfirmed(self._client, wanted)
+        return found if found and str(found.get("id")) not in self._used else None
+
+    async def _make(self, part: int, content: str) -> Mapping[str, Any]:
+        """Send a part, by the first nonce that belongs to no message which is another part by now."""
+        for number in range(_MAX_NONCES):
+            message = await self._send(part, content, self._nonce(part, number))
+            if str(message.get("id")) not in self._used:
+                return message
+        raise DeliveryError("Discord takes a further message for one that is there")
 
     @property
     def _bot_id(self) -> str:
         return str(self._client.user.id if self._client.user else 0)
 
-    def _nonce(self, part: int) -> str:
-        return f"{self._message_id}-{part}"
+    def _nonce(self, part: int, number: int = 0) -> str:
+        return f"{self._message_id}-{part}" + (f".{number}" if number else "")
 
-    async def _send(self, part: int, content: str) -> Mapping[str, Any]:
+    async def _send(self, part: int, content: str, nonce: str) -> Mapping[str, Any]:
         """Links are shown without previews: those would fetch whatever address a model wrote."""
         payload: dict[str, Any] = {
             "content": content,
-            "nonce": self._nonce(part),
+            "nonce": nonce,
             "enforce_nonce": True,
             "flags": discord.MessageFlags(suppress_embeds=True).value,
             "allowed_mentions": {"parse": []},
