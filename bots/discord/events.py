@@ -55,6 +55,8 @@ class Heard:
 
     incoming: Incoming
     manner: Manner
+    replies_to: str = ""
+    """The message that it replies to."""
 
 
 def is_from_person(message: discord.Message, bot: discord.abc.User) -> bool:
@@ -97,7 +99,9 @@ def parse_message(
         sent_at=message.created_at,
         attachments=parse_attachments(message.attachments),
     )
-    return Heard(incoming, _parse_manner(message, place, bot, open_channels))
+    reference = message.reference
+    replies_to = str(reference.message_id or "") if reference else ""
+    return Heard(incoming, _parse_manner(message, place, bot, open_channels), replies_to)
 
 
 def _parse_manner(

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from weakref import WeakValueDictionary
@@ -226,6 +227,7 @@ class DiscordFrontend:
         if command is None:
             await self._turns.submit(incoming)
             return
+        command = replace(command, about=heard.replies_to)
         answer = await self._commands.run_once(command, incoming)
         if answer is not None:
             await self._answer(incoming, answer)

@@ -15,6 +15,7 @@ import aiohttp
 from pydantic import SecretStr
 from slack_bolt.context.ack.async_ack import AsyncAck
 
+from bots.commands import Command
 from bots.delivery import Pace, PagedReply
 from bots.filed import FiledReply
 from bots.link import Link
@@ -181,6 +182,9 @@ class SlackFrontend:
         if command is None:
             await self._turns.submit(incoming)
             return
+        if command.is_slow:  # Slack waits three seconds for its acknowledgement
+            self._tasks.start(self._do_slowly(command, incoming))
+            return
         answer = await self._commands.run_once(command, incoming)
         if answer is not None:
             self._tasks.start(self._say(incoming, answer))
@@ -214,6 +218,15 @@ class SlackFrontend:
         log.error("Slack: %s not taken: %s", kind, error, exc_info=None if is_expected else error)
 
     # What goes on after the acknowledgement.
+
+    async def _do_slowly(self, command: Command, incoming: Incoming) -> None:
+        try:
+            answer = await self._commands.run_once(command, incoming)
+        except StoreError as error:
+            log.warning("Slack: %s in %s failed: %s", command.name, incoming.key, error)
+            answer = render_for_people(error)
+        if answer is not None:
+            await self._say(incoming, answer)
 
     async def _say(self, incoming: Incoming, answer: str) -> None:
         try:
