@@ -59,10 +59,11 @@ def find_keys(place: dict[str, str]) -> list[ThreadKey]:
 
 def _message_view(entry: StoredMessage) -> StoredMessageView:
     message = entry.message
+    named = [f"📎 {attachment.name}" for attachment in message.attachments]
     return StoredMessageView(
         role=message.role,
         author=message.author.name if message.author else "",
-        text=message.text,
+        text="\n".join(filter(None, (message.text, *named))),
         is_sent=entry.is_sent,
         model=message.model or "",
     )

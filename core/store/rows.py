@@ -6,7 +6,7 @@ A time goes into a query as an aware datetime. It comes out as one, or as whole 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -133,9 +133,22 @@ def parse_info(row: Row) -> ConversationInfo:
     )
 
 
-def parse_stored_message(row: Row) -> StoredMessage:
-    """Read a row of `load_history`."""
-    return StoredMessage(parse_message(row), is_sent=bool(row["is_sent"]), turn_id=row["turn_id"])
+def parse_stored_message(
+    row: Row, attachments: Mapping[int, tuple[Attachment, ...]]
+) -> StoredMessage:
+    """Read a row of `load_history`, with the files of questions by their turns."""
+    message, turn_id = parse_message(row), row["turn_id"]
+    if message.role == "user":
+        message = replace(message, attachments=attachments.get(turn_id, ()))
+    return StoredMessage(message, is_sent=bool(row["is_sent"]), turn_id=turn_id)
+
+
+def parse_attachments(rows: Iterable[Row]) -> dict[int, tuple[Attachment, ...]]:
+    """Read the rows of `load_attachments`, by turns."""
+    return {
+        turn_id: tuple(map(_parse_attachment, group))
+        for turn_id, group in groupby(rows, lambda row: row["turn_id"])
+    }
 
 
 def parse_memory(rows: list[Row]) -> Memory:

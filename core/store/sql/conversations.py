@@ -9,6 +9,7 @@ from core.conversation import Conversation, ThreadKey
 from core.store.base import ConversationInfo, StoredMessage
 from core.store.database import Transaction
 from core.store.rows import (
+    parse_attachments,
     parse_conversation,
     parse_info,
     parse_stored_message,
@@ -45,7 +46,10 @@ class SqlConversations(Room):
     async def load_history(self, key: ThreadKey, limit: int = 200) -> Sequence[StoredMessage]:
         """Read the newest messages, oldest first, sent or not; questions that wait stand last."""
         rows = await self.database.load("load_history", **render_key(key), max_messages=limit)
-        return [parse_stored_message(row) for row in reversed(rows)]
+        attachments = parse_attachments(
+            await self.database.load("load_attachments", **render_key(key))
+        )
+        return [parse_stored_message(row, attachments) for row in reversed(rows)]
 
     async def find_conversation(self, key: ThreadKey) -> ConversationInfo | None:
         """Read a conversation without its messages."""

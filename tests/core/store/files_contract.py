@@ -89,6 +89,16 @@ class FilesContract:
         assert await store.prune(calendar.now(), 10) == 1
         assert await store.find_file(digest(b"1")) is None
 
+    async def test_history_tells_of_files_too(self, store: Store) -> None:
+        await complete(store, send(1, PHOTO, NOTES))
+        await complete(store, ask(2))
+        await queue(store, send(3, PHOTO))
+        history = await store.load_history(KEY)
+        assert [each.message.attachments for each in history] == [
+            *((PHOTO, NOTES), (), ()),
+            *((), (PHOTO,)),
+        ]
+
     async def test_file_of_a_cleared_message_is_not_told(self, store: Store) -> None:
         await complete(store, send(1, PHOTO))
         await store.clear(KEY, at(1))

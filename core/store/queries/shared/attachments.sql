@@ -18,6 +18,18 @@ WHERE (turns.id = :turn_id OR turns.merged_into = :turn_id)
     AND attachments.note = ''
 ORDER BY turns.sent_at, attachments.turn_id, attachments.number;
 
+-- name: load_attachments(platform, workspace, channel, thread)
+-- What platforms told of all files of a conversation.
+SELECT attachments.*
+FROM conversations
+INNER JOIN turns ON turns.conversation_id = conversations.id
+INNER JOIN attachments ON attachments.turn_id = turns.id
+WHERE conversations.platform = :platform
+    AND conversations.workspace = :workspace
+    AND conversations.channel = :channel
+    AND conversations.thread = :thread
+ORDER BY attachments.turn_id, attachments.number;
+
 -- name: put_file(sha256, media_type, content, text, now)^
 -- Keep a file, or note that it was used just now, so that nobody prunes it before it is linked.
 INSERT INTO files (sha256, media_type, content, text, used_at)
