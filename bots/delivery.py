@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -90,7 +90,8 @@ class PagedReply:
 
     `taken_over` are messages that an earlier attempt left: they are used before new ones are made,
     and removed where the reply is shorter now. `give_up_after` is how long a platform may take nothing;
-    one that asks to slow down, of none of the replies.
+    one that asks to slow down, of none of the replies. `check` is asked before each call, and raises
+    where none may be made any more.
     """
 
     def __init__(
@@ -101,10 +102,12 @@ class PagedReply:
         *,
         taken_over: Sequence[ReplyMessage] = (),
         give_up_after: timedelta = timedelta(seconds=120),
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._outlet = outlet
         self._record = record
         self._pace = pace
+        self._check = check
         self._left_over = LeftOvers(outlet, record, taken_over)
         self._give_up_after = give_up_after.total_seconds()
         self._text = ""
@@ -259,7 +262,8 @@ class PagedReply:
         return self._parts, self._open.end, -len(self._left_over)
 
     def _check_wanted(self) -> None:
-        """Begin no further call once the reply was given up. Raises DeliveryError."""
+        """Begin no further call once the reply was given up. Raises DeliveryError, and as `check`."""
+        self._check()
         if self._given_up.is_set():
             raise DeliveryError("the reply was given up")
 
@@ -299,6 +303,7 @@ class PagedReply:
 
     async def _show_held(self) -> None:
         """Show the notice in a message in which the answer will then begin."""
+        self._check_wanted()
         await self._record_held()
         if self._held == self._held_shown:
             return

@@ -19,7 +19,19 @@ class Lease:
         self._store = store
         self._turn = turn
         self._lost = asyncio.Event()
-        self._held_until = time.monotonic() + LEASE.total_seconds()
+        self._held_until = _read_clock() + LEASE.total_seconds()
+
+    @property
+    def turn_id(self) -> int:
+        """Which turn it is of."""
+        return self._turn.id
+
+    def check(self) -> None:
+        """Raise LeaseLostError if another process may run the turn by now, as after a long standstill."""
+        if _read_clock() >= self._held_until:
+            self._lost.set()
+        if self._lost.is_set():
+            raise self._error
 
     async def record(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
         """Commit a message of the reply, see RecordReply. Raises LeaseLostError."""
@@ -42,7 +54,7 @@ class Lease:
         raise self._error
 
     async def _renew(self, stop: Callable[[], None]) -> None:
-        asked_at = time.monotonic()
+        asked_at = _read_clock()
         try:
             async with asyncio.timeout(HEARTBEAT.total_seconds()):
                 if await self._store.extend(self._turn):
@@ -53,7 +65,7 @@ class Lease:
                 else:
                     self._lost.set()
         except (TimeoutError, StoreError):
-            if time.monotonic() >= self._held_until:
+            if _read_clock() >= self._held_until:
                 self._lost.set()
 
     async def _is_ended_here(self) -> bool:
@@ -64,3 +76,10 @@ class Lease:
     @property
     def _error(self) -> LeaseLostError:
         return LeaseLostError(f"turn {self._turn.id}, attempt {self._turn.attempts},")
+
+
+def _read_clock() -> float:
+    """Read a clock that goes on while the process, or the machine under it, stands still."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -44,6 +44,7 @@ class _Lane:
 
     task: asyncio.Task[None] | None = None
     run: Run | None = None
+    lease: Lease | None = None
     was_woken: bool = False
     may_be_stuck: bool = False
     """Whether a turn may be under way that nobody runs: after a crash, or a failure of the store."""
@@ -139,6 +140,15 @@ class Turns:
             if lane.run and lane.run.turn.id in ids:
                 lane.run.stop()
 
+    def check_hold(self, turn: Turn) -> None:
+        """Raise LeaseLostError if another process may run a turn by now that was started here.
+
+        To be asked right before each call to a platform: it costs no more than a look at the clock.
+        """
+        lane = self._lanes.get(turn.conversation_id)
+        if lane and lane.lease and lane.lease.turn_id == turn.id:
+            lane.lease.check()
+
     async def drain(self, grace: timedelta) -> None:
         """Begin no further turn, and give those that run so long to end.
 
@@ -224,7 +234,7 @@ class Turns:
 
     async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
-        lease = Lease(self._store, turn)
+        lease = lane.lease = Lease(self._store, turn)
         try:
             sink = self._open_sinks[turn.key.platform](turn, lease.record)
         except Exception as error:

@@ -143,7 +143,8 @@ class DiscordFrontend:
         channel = turn.key.thread or turn.key.channel
 
         def open_pages(record: RecordReply) -> PagedReply:
-            return self._page_reply(outlet, record, channel, turn.replies)
+            check = partial(self._turns.check_hold, turn)
+            return self._page_reply(outlet, record, channel, turn.replies, check)
 
         longest = self._settings.answer_file_characters
         return FiledReply(turn, outlet, record, open_pages, longest)
@@ -248,10 +249,16 @@ class DiscordFrontend:
         record: RecordReply,
         channel: str,
         taken_over: tuple[ReplyMessage, ...] = (),
+        check: Callable[[], None] = lambda: None,
     ) -> PagedReply:
-        pace = self._paces.setdefault(channel, Pace(SHORTEST_BETWEEN_EDITS, EDITS_PER_MINUTE))
-        give_up_after = timedelta(seconds=self._settings.delivery_timeout_seconds)
-        return PagedReply(outlet, record, pace, taken_over=taken_over, give_up_after=give_up_after)
+        return PagedReply(
+            outlet,
+            record,
+            self._paces.setdefault(channel, Pace(SHORTEST_BETWEEN_EDITS, EDITS_PER_MINUTE)),
+            taken_over=taken_over,
+            give_up_after=timedelta(seconds=self._settings.delivery_timeout_seconds),
+            check=check,
+        )
 
     async def _find_place(self, interaction: discord.Interaction) -> Place:
         """Say where a command was given. Its channel comes along, or at least its id."""

@@ -147,6 +147,7 @@ class SlackFrontend:
                 self._stream_pace if outlet.appends else self._update_pace,
                 taken_over=turn.replies,
                 give_up_after=self._delivery_timeout,
+                check=partial(self._turns.check_hold, turn),
             )
 
         return FiledReply(turn, outlet, record, open_pages, self._answer_file_characters)

@@ -42,14 +42,14 @@ class Stage(World):
         return self.slack if platform == "slack" else self.discord
 
     @asynccontextmanager
-    async def running(self, platform: str, **more: str) -> AsyncGenerator[Program]:
-        """Run `skein run` on one platform, and end it by SIGTERM when the context ends."""
+    async def running(self, *platforms: str, **more: str) -> AsyncGenerator[Program]:
+        """Run `skein run` on some platforms, and end it by SIGTERM when the context ends."""
         settings = {
             "DATABASE_URL": self.url,
             "MAX_REQUESTS_PER_MINUTE": "100000",
             "SHUTDOWN_SECONDS": "10",
         }
-        async with self.skein(platform, **settings | more) as program:
+        async with self.skein(*platforms, **settings | more) as program:
             try:
                 yield program
             except BaseException:

@@ -70,6 +70,9 @@ class FakeTurns:
         self._tasks.add(task)
         return True
 
+    def check_hold(self, turn: Turn) -> None:
+        """It is the only process."""
+
     async def settle(self) -> None:
         async with asyncio.timeout(10):
             await asyncio.gather(*self._tasks)
