@@ -28,13 +28,17 @@ class Threads:
 
     async def takes_part(self, key: ThreadKey) -> bool:
         """Tell whether Skein has spoken, or was spoken to, in a thread."""
-        if await self._store.find_conversation(key) is not None:
+        if await self._is_known(key):
             return True
         if not self._store.is_shared:
             return False
         # Another process may just be recording what began the thread.
         await asyncio.sleep(SECOND_LOOK.total_seconds())
-        return await self._store.find_conversation(key) is not None
+        return await self._is_known(key)
+
+    async def _is_known(self, key: ThreadKey) -> bool:
+        # For each message in a thread: what `find_conversation` counts would grow with it.
+        return (await self._store.load_memory(key)).id is not None
 
     async def known_replies(self, key: ThreadKey) -> frozenset[str]:
         """Give the ids of all platform messages of a conversation's replies."""

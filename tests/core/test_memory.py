@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -66,7 +66,7 @@ async def open_talk(
     options: TurnOptions = OPTIONS,
     reply: Callable[[Request], str | Exception] = answer,
     **more: object,
-) -> AsyncIterator[Talk]:
+) -> AsyncGenerator[Talk]:
     models, sinks, gauge = FakeModels(reply), RecordingSinks(), Gauge()
     models.usage = lambda request: Usage(size(request), 5)
     summaries = Summaries(store, models, "other", gauge)
@@ -89,11 +89,11 @@ def size(request: Request) -> int:
 
 
 async def test_a_long_talk_stays_within_its_room_and_the_rest_is_summarized(talk: Talk):
-    for number in range(30):
-        request = await talk.ask(f"#{number} " + "word " * 20)
+    requests = [await talk.ask(f"#{number} " + "word " * 20) for number in range(30)]
+    for number, request in enumerate(requests):
         assert size(request) + request.max_new_tokens <= 600
         assert request.messages[-1].text.startswith(f"#{number} ")
-    assert request.messages[0].text.startswith("<memory>")  # pyright: ignore[reportPossiblyUnbound]
+    assert requests[-1].messages[0].text.startswith("<memory>")
     summary = (await talk.store.load_memory(KEY)).summary
     assert summary is not None
     assert summary.model == "fake/other"
@@ -121,9 +121,8 @@ async def test_what_goes_before_the_newest_stays_the_same_between_summaries(talk
 async def test_a_pinned_fact_is_sent_for_good(talk: Talk):
     await talk.ask("The code is 4711.")
     await talk.store.pin_message(KEY, "t1-1", datetime.now(UTC), 5)
-    for number in range(15):
-        request = await talk.ask(f"#{number} " + "word " * 20)
-    assert "- Ada: The code is 4711." in request.messages[0].text  # pyright: ignore[reportPossiblyUnbound]
+    requests = [await talk.ask(f"#{number} " + "word " * 20) for number in range(15)]
+    assert "- Ada: The code is 4711." in requests[-1].messages[0].text
 
 
 async def test_a_failed_summary_is_made_after_a_later_turn(sqlite_store: Store):
@@ -306,6 +305,17 @@ async def test_an_outlook_tells_what_the_next_question_would_send(talk: Talk):
     request = await talk.ask("and?")
     assert outlook.fitted.summary in request.messages[0].text
     assert outlook.said_tokens < 400
+
+
+async def test_no_more_is_read_of_a_long_thread_than_of_a_short_one(sqlite_store: Store):
+    """Messages that were read, counted where they come out of the store."""
+    counts: list[int] = []
+    async with open_talk(sqlite_store) as talk:
+        await talk.summaries.aclose()  # as if none were ever made
+        for number in range(40):
+            await talk.ask(f"#{number} " + "word " * 20)
+            counts.append(len((await talk.memory.load(KEY)).conversation.messages))
+    assert max(counts) == max(counts[:20]) < 30
 
 
 def test_a_span_is_written_down_with_names_and_ends_where_it_is_full():
