@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 from core.conversation import Message, Usage
 
 FinishReason = Literal["stop", "length", "refusal", "other"]
+Purpose = Literal["answer", "summary"]
+"""What a request is for: an answer that somebody waits for, or a summary for which nobody does."""
 
 
 def _tell_nobody(_: int | None) -> None:
@@ -48,6 +50,7 @@ class Request:
     max_new_tokens: int = 4096
     temperature: float | None = None
     asker: Asker = NOBODY
+    purpose: Purpose = "answer"
 
 
 @dataclass(frozen=True, slots=True)
