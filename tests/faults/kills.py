@@ -15,6 +15,7 @@ from bots.playground.discord import SimulatedDiscord, serve_discord
 from bots.playground.slack import SimulatedSlack, Timing, serve_slack
 from tests.core.providers.scripted_server import ScriptedModelServer
 from tests.faults.talk import Crowd, DiscordCrowd, SlackCrowd, Talk, answer_slowly
+from tests.faults.truth import find_differences
 from tests.processes import SKEIN, Program, clean_environment, run_program
 
 PLACES = 6
@@ -24,6 +25,9 @@ UNDER_WAY = 4
 START_SECONDS = 30.0
 SETTLE_SECONDS = 90.0
 LONGEST_LIFE_SECONDS = 3.0
+SHORT_STEP = 30
+LONGEST_STEP = 700
+"""Words in a step of an answer; a few of so many are more than a message of either platform holds."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Report:
 
     def __add__(self, other: Report) -> Report:
         counts, shared = self.counts + other.counts, self.shared + other.shared
-        return Report(0, self.kills + other.kills, counts, shared, {}, "")
+        bad = dict(enumerate((*self.bad.values(), *other.bad.values())))
+        return Report(0, self.kills + other.kills, counts, shared, bad, "")
 
     @property
     def questions(self) -> int:
@@ -57,7 +62,7 @@ class Report:
     @property
     def is_clean(self) -> bool:
         """Whether each question was answered exactly once."""
-        return self.counts["answered"] == self.questions
+        return self.counts["answered"] == self.questions and not self.bad
 
     @property
     def summary(self) -> str:
@@ -80,11 +85,14 @@ class Killer:
         seed: int,
         database_url: str = "",
         waiting: str = "queue",
+        *,
+        is_long: bool = False,
     ) -> None:
         self.platform = platform
         self.seed = seed
         self._folder = folder
         self._waiting = waiting
+        self._longest_step = LONGEST_STEP if is_long else SHORT_STEP
         self._database_url = database_url or f"sqlite:///{folder / 'skein.db'}"
         self._chance = random.Random(seed)
         self._logs: list[str] = []
@@ -93,7 +101,9 @@ class Killer:
         """Kill so many times, each time one of the replicas, then let it settle, and count."""
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(
-                ScriptedModelServer(lambda payload: answer_slowly(payload, self._chance))
+                ScriptedModelServer(
+                    lambda payload: answer_slowly(payload, self._chance, self._longest_step)
+                )
             )
             crowd, settings = await self._open_platform(stack)
             settings |= {
@@ -103,6 +113,7 @@ class Killer:
                 "MAX_ATTEMPTS": "10",
                 "MAX_REQUESTS_PER_MINUTE": "100000",
                 "SHUTDOWN_SECONDS": "10",
+                "ANSWER_FILE_CHARACTERS": "100000",
             }
             environment = clean_environment(**settings)
             if isinstance(crowd, SlackCrowd):
@@ -121,11 +132,20 @@ class Killer:
                     await programs[victim].wait()
                     programs[victim] = await lives.enter_async_context(self._skein(environment))
                 await talk.wait_until_answered(SETTLE_SECONDS)
+                for program in programs:  # what is shown whole may not be marked as done yet
+                    program.terminate()
+                    await program.wait()
             outcomes = talk.outcomes()
             bad = {number: how for number, how in outcomes.items() if how != "answered"}
             counts = Counter(outcomes.values())
+            if self._longest_step > SHORT_STEP:  # what stands between the marks counts, too
+                bad |= dict(enumerate(await self._find_differences(crowd), len(outcomes)))
             logs = "\n".join(self._logs)
             return Report(self.seed, kills, counts, talk.shared_count(), bad, logs)
+
+    async def _find_differences(self, crowd: Crowd) -> list[str]:
+        found = await find_differences(self._database_url, crowd.simulation)
+        return [f"{each[:200]} ... {each[-200:]}" for each in found]
 
     async def _ask_for_a_while(self, talk: Talk) -> None:
         asking = asyncio.create_task(self._keep_asking(talk))

@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--round", type=int, default=25, help="kills before all is counted")
     parser.add_argument("--replicas", type=int, default=1, help="more than one takes PostgreSQL")
     parser.add_argument("--waiting", choices=("queue", "merge"), default="queue")
+    parser.add_argument("--long", action="store_true", help="some answers take several messages")
     parser.add_argument("--seed", type=int, help="repeat one round")
     parser.add_argument(
         "--logs", action="store_true", help="print what skein logged in a bad round"
@@ -35,7 +36,14 @@ def main() -> int:
             seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
             kills = min(options.round, options.kills - done)
             with tempfile.TemporaryDirectory() as folder:
-                killer = Killer(options.platform, Path(folder), seed, make_url(), options.waiting)
+                killer = Killer(
+                    options.platform,
+                    Path(folder),
+                    seed,
+                    make_url(),
+                    options.waiting,
+                    is_long=options.long,
+                )
                 report = asyncio.run(killer.run(kills, options.replicas))
             print(report, flush=True)
             if options.logs and not report.is_clean:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
-from bots.playground.base import Feed, MessageView
+from bots.playground.base import Feed, MessageView, Simulation
 from bots.playground.discord import SimulatedDiscord
 from bots.playground.slack import SimulatedSlack
 from tests.core.providers.scripted_server import Answer, Json
@@ -19,8 +19,11 @@ from tests.core.providers.scripted_server import Answer, Json
 _NAME = re.compile(r"\bq(\d+)\b")
 
 
-def answer_slowly(payload: Json, chance: random.Random) -> Answer:
-    """Answer the question, or all that were merged into it, in a few steps between marks for each."""
+def answer_slowly(payload: Json, chance: random.Random, longest_step: int = 30) -> Answer:
+    """Answer the question, or all that were merged into it, in a few steps between marks for each.
+
+    Each step has as many words as chance gives, so that an answer asked for again is of another length.
+    """
     questions = _NAME.findall(payload["messages"][-1]["content"])
     loop = asyncio.get_running_loop()
     steps: list[str | asyncio.Event] = ["".join(f"[begin q{name}] " for name in questions)]
@@ -29,12 +32,17 @@ def answer_slowly(payload: Json, chance: random.Random) -> Answer:
         at += chance.uniform(0.05, 0.4)
         event = asyncio.Event()
         loop.call_later(at, event.set)
-        steps += [event, f"word{number} " * chance.randrange(1, 30)]
+        steps += [event, f"word{number} " * chance.randrange(1, longest_step)]
     return Answer(*steps, " ".join(f"[end q{name}]" for name in questions))
 
 
 class Crowd(Protocol):
     """People in several conversations of one platform."""
+
+    @property
+    def simulation(self) -> Simulation:
+        """The platform."""
+        ...
 
     feed: Feed
 
@@ -57,6 +65,11 @@ class SlackCrowd:
         """Whether a thread is gone on with by mentions until the bot has spoken in it: several processes
         hear what begins a thread and what follows in no order, least of all after a kill."""
         self._threads: dict[int, str] = {}
+
+    @property
+    def simulation(self) -> SimulatedSlack:
+        """The workspace."""
+        return self._slack
 
     async def ask(self, place: int, number: int) -> None:
         """Ask in a thread, which the first question begins."""
@@ -87,6 +100,11 @@ class DiscordCrowd:
         snapshot = discord.snapshot()
         self._bot = snapshot["bot"]["id"]
         self._places = snapshot["channels"]
+
+    @property
+    def simulation(self) -> SimulatedDiscord:
+        """The server."""
+        return self._discord
 
     async def ask(self, place: int, number: int) -> None:
         """Mention the bot in a channel, or write to it directly."""
