@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from core.conversation import Turn
+from core.conversation import Author, ThreadKey, Turn
 from core.meter import Meter
 from core.prices import Prices
 from core.providers.base import Asker, ModelRef, Request
 from core.quota_words import render_refusal
-from core.quotas import Quotas
+from core.quotas import Left, Period, Quotas, Scope, Use, Used, find_begin
 from core.store.base import Store
 
 log = logging.getLogger("skein.limits")
@@ -51,6 +51,31 @@ class Gate:
             return None
         log.info("turn %d (%s): refused by %s", turn.id, turn.key, refusal.limit.rule)
         return render_refusal(refusal, turn.key.platform, self._now(), quotas.zone)
+
+    async def load_use(self, key: ThreadKey, author: Author) -> Use:
+        """Sum up what somebody used, and what is left of the limits that hold for them in a place."""
+        quotas, now = self._get_quotas(), self._now()
+        today, month = [
+            await self._load_used(Scope.USER, key, author, find_begin(period, now, quotas.zone))
+            for period in (Period.DAY, Period.MONTH)
+        ]
+        return Use(today, month, await self._load_left(quotas, key, author, now))
+
+    async def _load_left(
+        self, quotas: Quotas, key: ThreadKey, author: Author, now: datetime
+    ) -> tuple[Left, ...]:
+        left: list[Left] = []
+        for limit in quotas.find_limits(key, author):
+            rule = limit.rule
+            since = find_begin(rule.period, now, quotas.zone)
+            used = await self._load_used(rule.scope, key, author, since)
+            left.append(Left(limit, max(0, limit.amount - used.get(rule.measure))))
+        return tuple(left)
+
+    async def _load_used(
+        self, scope: Scope, key: ThreadKey, author: Author, since: datetime
+    ) -> Used:
+        return await self._store.load_used(scope, key, author.id, since)
 
     def measure(self, ref: ModelRef, request: Request) -> Meter:
         """Begin to measure an answer."""

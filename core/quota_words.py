@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
-from core.quotas import Limit, Measure, Period, Refusal, Scope, from_nanos
+from core.quotas import Left, Limit, Measure, Period, Refusal, Scope, Use, Used, from_nanos
 
 _WHOSE = {Scope.CHANNEL: "This channel", Scope.WORKSPACE: "This workspace"}
 _WHOSE_ON_DISCORD = {Scope.WORKSPACE: "This server"}
@@ -24,6 +24,44 @@ def render_refusal(refusal: Refusal, platform: str, now: datetime, zone: tzinfo)
         used = f"{place} has used its" if place else "You have used your"
         told = f"{used} {amount} {_WHEN[limit.rule.period]}."
     return f"{told} You can go on {_render_moment(refusal.until, limit.rule.period, now, zone)}."
+
+
+def render_use(use: Use, platform: str) -> str:
+    """Word a person's own use, and what is left of their limits, in Markdown."""
+    lines = [
+        f"- Today you used {_render_used(use.today)}",
+        f"- This month you used {_render_used(use.month)}",
+    ]
+    limits = [_render_left(left, platform) for left in use.left] or [
+        "- No limits hold for you here"
+    ]
+    return "\n".join((*lines, *limits))
+
+
+def _render_used(used: Used) -> str:
+    messages = render_measure(Measure.MESSAGES, used.messages)
+    tokens = render_measure(Measure.TOKENS, used.tokens)
+    return f"{messages}, {tokens}, {render_cost(used)}"
+
+
+def render_cost(used: Used) -> str:
+    """Word what answers cost; where some costs are unknown, say so."""
+    if not used.unknown_costs:
+        return render_dollars(used.cost_nanos)
+    if not used.cost_nanos:
+        return "at an unknown cost"
+    answers = "answer" if used.unknown_costs == 1 else "answers"
+    return (
+        f"{render_dollars(used.cost_nanos)} and {used.unknown_costs} {answers} at an unknown cost"
+    )
+
+
+def _render_left(left: Left, platform: str) -> str:
+    rule = left.limit.rule
+    place = _find_place(rule.scope, platform)
+    whose = f"{place} may use" if place else "You may use"
+    rest = render_measure(rule.measure, left.amount)
+    return f"- {whose} {render_amount(left.limit)} a {rule.period}: {rest} left"
 
 
 def _find_place(scope: Scope, platform: str) -> str:

@@ -98,6 +98,23 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A limit, and how much of it is left."""
+
+    limit: Limit
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a person used, and what is left of the limits that hold for them."""
+
+    today: Used
+    month: Used
+    left: tuple[Left, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A limit that is reached, and until when; None is for good."""
 

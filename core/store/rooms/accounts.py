@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol
@@ -47,6 +47,12 @@ class Totals:
     answer_ms: int = 0
     """Until the end, of all `timed` answers together."""
     timed: int = 0
+
+
+def add_totals(one: Totals, other: Totals) -> Totals:
+    """Add sums up."""
+    names = (field.name for field in fields(Totals))
+    return Totals(**{name: getattr(one, name) + getattr(other, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)

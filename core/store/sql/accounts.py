@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Protocol
+from functools import cached_property
 
 from core.conversation import ThreadKey, Turn, Usage
 from core.quotas import (
@@ -20,9 +20,10 @@ from core.quotas import (
     to_nanos,
 )
 from core.store.database import Transaction
-from core.store.rooms.accounts import Grouping, Totals, UsageLine
+from core.store.rooms.accounts import Grouping, Totals, UsageLine, add_totals
 from core.store.rows import Row, Value, parse_time
 from core.store.sql.room import Room, in_transaction
+from core.store.sql.sums import Reads, Sums
 
 _NO_TURN = 0
 _MAX_INT4 = 2**31 - 1
@@ -31,16 +32,12 @@ _QUARTER = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _Reads(Protocol):
-    """A transaction, or the database itself."""
-
-    async def find(self, name: str, /, **values: Value) -> Row | None: ...
-
-    async def load(self, name: str, /, **values: Value) -> list[Row]: ...
-
-
 class SqlAccounts(Room):
     """Lets turns in by what was used, keeps what they take, and sums it up."""
+
+    @cached_property
+    def _sums(self) -> Sums:
+        return Sums()
 
     @in_transaction
     async def admit(
@@ -54,9 +51,8 @@ class SqlAccounts(Room):
         now = self._now()
         refusals: list[Refusal] = []
         for limit in limits:
-            used = await _load_used_of(
-                transaction, turn, limit, find_begin(limit.rule.period, now, zone)
-            )
+            since = find_begin(limit.rule.period, now, zone)
+            used = await self._load_used_of(transaction, turn, limit, since, now)
             refusal = find_refusal(limit, used, now, zone)
             refusals += [refusal] if refusal else []
         if not refusals:
@@ -78,7 +74,25 @@ class SqlAccounts(Room):
         self, scope: Scope, key: ThreadKey, author_id: str, since: datetime
     ) -> Used:
         """Sum up what was used since a time."""
-        return await _load_sums(self.database, scope, key, author_id, since)
+        subject = _render_subject(scope, key, author_id)
+        now = self._now()
+        return await self._sums.load(self.database, scope, subject, since, now, _NO_TURN)
+
+    async def _load_used_of(
+        self, reads: Reads, turn: Turn, limit: Limit, since: datetime, now: datetime
+    ) -> Used:
+        scope = limit.rule.scope
+        subject = _render_subject(scope, turn.key, turn.author.id)
+        if limit.rule.period is not Period.MINUTE:
+            return await self._sums.load(reads, scope, subject, since, now, turn.id)
+        rows = await reads.load(
+            f"load_times_{scope}",
+            **subject,
+            since=since,
+            turn_id=turn.id,
+            max_times=max(1, limit.amount),
+        )
+        return Used(messages=len(rows), times=tuple(parse_time(row["started_at"]) for row in rows))
 
     async def load_usage(
         self, by: Grouping, since: datetime, until: datetime, zone: tzinfo
@@ -110,35 +124,6 @@ def _cut(count: int | None) -> int | None:
 
 def _to_ms(duration: timedelta | None) -> int | None:
     return None if duration is None else _cut(round(duration.total_seconds() * 1000))
-
-
-async def _load_used_of(reads: _Reads, turn: Turn, limit: Limit, since: datetime) -> Used:
-    scope = limit.rule.scope
-    if limit.rule.period is not Period.MINUTE:
-        return await _load_sums(reads, scope, turn.key, turn.author.id, since, turn.id)
-    rows = await reads.load(
-        f"load_times_{scope}",
-        **_render_subject(scope, turn.key, turn.author.id),
-        since=since,
-        turn_id=turn.id,
-        max_times=max(1, limit.amount),
-    )
-    return Used(messages=len(rows), times=tuple(parse_time(row["started_at"]) for row in rows))
-
-
-async def _load_sums(
-    reads: _Reads,
-    scope: Scope,
-    key: ThreadKey,
-    author_id: str,
-    since: datetime,
-    turn_id: int = _NO_TURN,
-) -> Used:
-    subject = _render_subject(scope, key, author_id)
-    row = await reads.find(f"sum_{scope}", **subject, since=since, turn_id=turn_id)
-    if row is None:
-        return Used()
-    return Used(row["messages"], row["tokens"], row["cost_nanos"], row["unknown_costs"])
 
 
 def _render_subject(scope: Scope, key: ThreadKey, author_id: str) -> dict[str, Value]:
@@ -178,8 +163,3 @@ def _fold_days(rows: Iterable[Row], zone: tzinfo) -> list[UsageLine]:
         day = begin.astimezone(zone).date().isoformat()
         days[day] = add_totals(days.get(day, Totals()), _parse_totals(row))
     return [UsageLine(day=day, totals=totals) for day, totals in sorted(days.items())]
-
-
-def add_totals(one: Totals, other: Totals) -> Totals:
-    """Add sums up."""
-    return Totals(**{name: value + getattr(other, name) for name, value in asdict(one).items()})

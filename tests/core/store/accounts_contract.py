@@ -151,6 +151,19 @@ class AccountsContract:
         later = since + timedelta(days=1)
         assert await store.load_used(Scope.USER, key, "U1", later) == Used()
 
+    async def test_use_summed_up_again_and_again_is_what_it_is_at_once(
+        self, open_store: OpenStore, calendar: Calendar
+    ) -> None:
+        since = calendar.now()
+        async with open_store() as store:
+            for number in range(12):
+                turn = await spend(store, ask_as(number))
+                calendar.advance(minutes=17)
+                used = await store.load_used(Scope.USER, turn.key, "U1", since)
+                assert (used.messages, used.tokens) == (number + 1, 120 * (number + 1))
+        async with open_store() as store:
+            assert await store.load_used(Scope.USER, turn.key, "U1", since) == used
+
     async def test_use_of_an_answer_that_broke_off_is_kept(
         self, store: Store, calendar: Calendar
     ) -> None:

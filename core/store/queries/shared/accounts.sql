@@ -10,8 +10,8 @@ WHERE id = :turn_id AND attempts = :attempt AND state IN ('running', 'delivering
 -- Let a turn in, as of now.
 UPDATE turns SET is_admitted = TRUE, started_at = :now WHERE id = :turn_id RETURNING id;
 
--- name: sum_user(platform, author_id, since, turn_id)^
--- What a person used since a time, but for one turn.
+-- name: sum_user(platform, author_id, since, until, turn_id)^
+-- What a person used from a time until another one, but for one turn.
 SELECT
     COUNT(*) AS messages,
     CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
@@ -21,11 +21,12 @@ FROM usage_details
 WHERE platform = :platform
     AND author_id = :author_id
     AND started_at >= :since
+    AND started_at < :until
     AND id <> :turn_id
     AND is_counted;
 
--- name: sum_channel(platform, workspace, channel, since, turn_id)^
--- What was used in a channel since a time, but for one turn.
+-- name: sum_channel(platform, workspace, channel, since, until, turn_id)^
+-- What was used in a channel from a time until another one, but for one turn.
 SELECT
     COUNT(*) AS messages,
     CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
@@ -36,11 +37,12 @@ WHERE platform = :platform
     AND workspace = :workspace
     AND channel = :channel
     AND started_at >= :since
+    AND started_at < :until
     AND id <> :turn_id
     AND is_counted;
 
--- name: sum_workspace(platform, workspace, since, turn_id)^
--- What was used in a workspace since a time, but for one turn.
+-- name: sum_workspace(platform, workspace, since, until, turn_id)^
+-- What was used in a workspace from a time until another one, but for one turn.
 SELECT
     COUNT(*) AS messages,
     CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
@@ -50,6 +52,7 @@ FROM usage_details
 WHERE platform = :platform
     AND workspace = :workspace
     AND started_at >= :since
+    AND started_at < :until
     AND id <> :turn_id
     AND is_counted;
 
