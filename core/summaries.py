@@ -18,7 +18,7 @@ from core.context import cut_text, estimate_tokens
 from core.conversation import Message, ThreadKey, Usage
 from core.errors import SkeinError, UnknownModelError
 from core.gauge import Gauge
-from core.providers.base import ModelRef, Models, Request
+from core.providers.base import Asker, ModelRef, Models, Request
 from core.store.base import Memory, Store, Summary
 
 log = logging.getLogger("skein.memory")
@@ -28,6 +28,7 @@ CLAIM = timedelta(minutes=5)
 STEP_TIMEOUT = timedelta(minutes=2)
 MAX_WAITING = 200
 """Conversations that wait for their summary here; one more has its chance after its next turn."""
+_ASKER = Asker("summaries", is_patient=True)
 _MESSAGES_PER_STEP = 100
 _TOKENS_PER_STEP = 8_000
 _MOST_OF_A_STEP = 4
@@ -62,6 +63,7 @@ class Summaries:
         self._model = model
         self._gauge = gauge or Gauge()
         self._waiting: dict[ThreadKey, Job] = {}
+        self._making: set[ThreadKey] = set()
         self._worker: asyncio.Task[None] | None = None
         self._is_closed = False
 
@@ -81,11 +83,13 @@ class Summaries:
         memory = await self._store.load_memory(job.key)
         if memory.id is None or memory.summarized_until >= job.until:
             return memory.id is not None
-        if not await self._store.claim_summary(memory.id, CLAIM):
+        if job.key in self._making or not await self._store.claim_summary(memory.id, CLAIM):
             return False
+        self._making.add(job.key)
         try:
             return await self._extend(memory.id, job)
         finally:
+            self._making.discard(job.key)
             await self._store.release_summary(memory.id)
 
     async def wait_idle(self) -> None:
@@ -193,6 +197,7 @@ def _build_request(ref: ModelRef, summary: str, lines: str, max_tokens: int) -> 
         messages=(Message.user("\n\n".join(parts)),),
         system=INSTRUCTION.format(words=max(20, max_tokens // 2)),
         max_new_tokens=max_tokens,
+        asker=_ASKER,
         purpose="summary",
     )
 

@@ -30,6 +30,8 @@ class Asker:
     person: str = ""
     channel: str = ""
     on_place: Callable[[int | None], None] = field(default=_tell_nobody, compare=False)
+    is_patient: bool = False
+    """Whether nobody waits for it: it lines up only once nobody else does."""
 
 
 NOBODY = Asker()

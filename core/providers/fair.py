@@ -82,22 +82,30 @@ class FairLimiter:
         self._max_wait_seconds = max_wait.total_seconds()
         self._order = FairOrder()
         self._waiters: dict[Place, _Waiter] = {}
+        self._is_empty = asyncio.Event()
 
     async def admit(self, model: str, tokens: int, asker: Asker = NOBODY) -> Admission:
         """Wait for leave to make a request of so many tokens, and tell the asker how many are ahead.
 
         Raises RateLimitedError where that would take too long.
         """
+        try:
+            async with asyncio.timeout(self._max_wait_seconds):
+                while asker.is_patient and self._waiters:
+                    self._is_empty.clear()
+                    await self._is_empty.wait()
+                return await self._line_up(model, tokens, asker)
+        except TimeoutError as error:
+            detail = "too many requests wait for Skein's own limit"
+            raise RateLimitedError(model, detail) from error
+
+    async def _line_up(self, model: str, tokens: int, asker: Asker) -> Admission:
         place = self._order.join(asker.person, asker.channel)
         waiter = self._waiters[place] = _Waiter(asker.on_place)
         self._advance()
         try:
-            async with asyncio.timeout(self._max_wait_seconds):
-                await waiter.is_in_front.wait()
-                return await self._limiter.admit(model, tokens)
-        except TimeoutError as error:
-            detail = "too many requests wait for Skein's own limit"
-            raise RateLimitedError(model, detail) from error
+            await waiter.is_in_front.wait()
+            return await self._limiter.admit(model, tokens)
         finally:
             del self._waiters[place]
             self._order.leave(place)
@@ -115,6 +123,8 @@ class FairLimiter:
 
     def _advance(self) -> None:
         """Let the first one ask, and tell all whose place changed."""
+        if not self._waiters:
+            self._is_empty.set()
         for ahead, place in enumerate(self._order.places):
             waiter = self._waiters[place]
             if ahead == 0:

@@ -19,6 +19,7 @@ from core.prompts import Layer, PlacePrompts
 from core.providers.base import Request
 from core.run import TurnOptions
 from core.store.base import Store
+from core.store.sqlite import open_sqlite
 from core.summaries import MAX_WAITING, Job, Summaries, render_span
 from core.turns import Turns
 from tests.fakes import ADA, FakeModels, RecordingSinks, make_incoming
@@ -188,18 +189,27 @@ async def test_clear_forgets_the_summary(talk: Talk):
     assert [each.text for each in request.messages] == ["hello"]
 
 
-async def test_one_process_makes_a_conversations_summary(talk: Talk):
+async def test_one_process_makes_a_conversations_summary(talk: Talk, database_url: str):
     for number in range(4):
         await talk.ask(f"#{number}")
     memory = await talk.store.load_memory(KEY)
     assert memory.id is not None
-    assert await talk.store.claim_summary(memory.id, SECONDS)
-    assert not await talk.summaries.make(Job(KEY, 4, 100))
-    await talk.store.release_summary(memory.id)
+    async with open_sqlite(database_url) as other:
+        assert await other.claim_summary(memory.id, SECONDS)
+        assert not await talk.summaries.make(Job(KEY, 4, 100))
+        await other.release_summary(memory.id)
     assert await talk.summaries.make(Job(KEY, 4, 100))
     assert (await talk.store.load_memory(KEY)).summarized_until == 4
     assert await talk.summaries.make(Job(KEY, 4, 100))
     assert len([each for each in talk.models.requests if each.purpose == "summary"]) == 1
+
+
+async def test_a_summary_is_made_once_though_it_is_asked_for_twice(talk: Talk):
+    for number in range(4):
+        await talk.ask(f"#{number}")
+    job = Job(KEY, 4, 100)
+    made = await asyncio.gather(talk.summaries.make(job), talk.summaries.make(job))
+    assert sorted(made) == [False, True]
 
 
 async def test_a_summary_is_bounded_however_long_the_model_writes(sqlite_store: Store):

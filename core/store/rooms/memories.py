@@ -62,7 +62,7 @@ class Memories(Protocol):
         ...
 
     async def claim_summary(self, conversation_id: int, duration: timedelta) -> bool:
-        """Claim the making of a conversation's summary. False while somebody else has it."""
+        """Claim the making of a conversation's summary, or hold it for longer. False while another has it."""
         ...
 
     async def save_summary(
@@ -76,7 +76,7 @@ class Memories(Protocol):
         ...
 
     async def release_summary(self, conversation_id: int) -> None:
-        """Let others make the summary longer."""
+        """Let others make the summary longer, if this store has claimed it."""
         ...
 
     async def add_pin(

@@ -36,11 +36,12 @@ class SqlMemories(Room):
     async def claim_summary(
         self, transaction: Transaction, conversation_id: int, duration: timedelta
     ) -> bool:
-        """Claim a summary that nobody has claimed."""
+        """Claim a summary that no other store has claimed."""
         now = await self._read_clock(transaction)
         claimed = await transaction.find(
             "claim_summary",
             conversation_id=conversation_id,
+            holder=self.holder,
             now=now,
             claimed_until=now + duration,
         )
@@ -83,7 +84,9 @@ class SqlMemories(Room):
     @in_transaction
     async def release_summary(self, transaction: Transaction, conversation_id: int) -> None:
         """Let others claim the summary."""
-        await transaction.find("release_summary", conversation_id=conversation_id)
+        await transaction.find(
+            "release_summary", conversation_id=conversation_id, holder=self.holder
+        )
 
     @in_transaction
     async def add_pin(

@@ -179,6 +179,27 @@ class TestFairLimiter:
             await second
         assert limiter.waiting_count == 0
 
+    async def test_patient_asker_comes_after_all_who_wait_and_who_come_meanwhile(self) -> None:
+        clock = FakeClock()
+        limiter = make_fair(clock)
+        await limiter.admit("m", 1)
+        served: list[str] = []
+
+        async def ask(person: str, *, is_patient: bool = False) -> None:
+            await limiter.admit("m", 1, Asker(person, person, is_patient=is_patient))
+            served.append(person)
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            tasks.create_task(ask("first"))
+            await settle()
+            tasks.create_task(ask("summary", is_patient=True))
+            await settle()
+            tasks.create_task(ask("later"))
+            for _ in range(4):
+                await settle()
+                clock.advance(60)
+        assert served == ["first", "later", "summary"]
+
     async def test_who_waits_too_long_is_refused(self) -> None:
         limiter = make_fair(FakeClock(), wait=0.01)
         await limiter.admit("m", 1)

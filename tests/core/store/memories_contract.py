@@ -1,4 +1,4 @@
-"""What every store promises of summaries and pins. Each backend runs this suite through the `store` fixture."""
+"""What every store promises of summaries and pins. Each backend runs it through the `store` fixture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.core.store.values import (
     KEY,
     OTHER,
     Calendar,
+    OpenStore,
     ask,
     at,
     complete,
@@ -105,14 +106,18 @@ class MemoriesContract:
         assert await store.load_background_usage(OTHER) == []
 
     async def test_summary_is_claimed_by_one_until_it_is_released(
-        self, store: Store, calendar: Calendar
+        self, store: Store, open_store: OpenStore
     ) -> None:
         conversation_id = await begin(store)
-        assert await store.claim_summary(conversation_id, MINUTE)
-        assert not await store.claim_summary(conversation_id, MINUTE)
-        await store.release_summary(conversation_id)
-        assert await store.claim_summary(conversation_id, -MINUTE)
-        assert await store.claim_summary(conversation_id, MINUTE)
+        async with open_store() as other:
+            assert await store.claim_summary(conversation_id, MINUTE)
+            assert await store.claim_summary(conversation_id, MINUTE)
+            assert not await other.claim_summary(conversation_id, MINUTE)
+            await other.release_summary(conversation_id)
+            assert not await other.claim_summary(conversation_id, MINUTE)
+            await store.release_summary(conversation_id)
+            assert await other.claim_summary(conversation_id, -MINUTE)
+            assert await store.claim_summary(conversation_id, MINUTE)
 
     async def test_clear_drops_the_summary(self, store: Store) -> None:
         conversation_id = await begin(store)

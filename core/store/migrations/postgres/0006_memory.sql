@@ -9,6 +9,7 @@ CREATE TABLE summaries (
     until_position INTEGER NOT NULL,
     text TEXT NOT NULL,
     model TEXT NOT NULL,
+    holder TEXT,
     claimed_until TIMESTAMPTZ,
     updated_at TIMESTAMPTZ NOT NULL
 );

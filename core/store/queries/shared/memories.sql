@@ -50,16 +50,19 @@ WHERE conversation_id = :conversation_id
 ORDER BY position
 LIMIT :max_messages;
 
--- name: claim_summary(conversation_id, now, claimed_until)^
--- Claim a summary that nobody has claimed, or no longer. One that does not exist yet covers nothing.
+-- name: claim_summary(conversation_id, holder, now, claimed_until)^
+-- Claim a summary that nobody else has claimed, or no longer. One that does not exist yet covers nothing.
 INSERT INTO summaries (
-    conversation_id, after_position, until_position, text, model, claimed_until, updated_at
+    conversation_id, after_position, until_position, text, model, holder, claimed_until, updated_at
 )
-SELECT id, cleared_position, cleared_position, '', '', :claimed_until, :now
+SELECT id, cleared_position, cleared_position, '', '', :holder, :claimed_until, :now
 FROM conversations
 WHERE id = :conversation_id
-ON CONFLICT (conversation_id) DO UPDATE SET claimed_until = excluded.claimed_until
-WHERE summaries.claimed_until IS NULL OR summaries.claimed_until <= :now
+ON CONFLICT (conversation_id) DO UPDATE
+SET holder = excluded.holder, claimed_until = excluded.claimed_until
+WHERE summaries.claimed_until IS NULL
+    OR summaries.claimed_until <= :now
+    OR summaries.holder = excluded.holder
 RETURNING conversation_id;
 
 -- name: extend_summary(conversation_id, after_position, old_until, until_position, text, model, now)^
@@ -80,9 +83,10 @@ WHERE conversation_id = :conversation_id
     )
 RETURNING conversation_id;
 
--- name: release_summary(conversation_id)^
--- Let others claim the summary.
-UPDATE summaries SET claimed_until = NULL WHERE conversation_id = :conversation_id
+-- name: release_summary(conversation_id, holder)^
+-- Let others claim a summary that one has claimed.
+UPDATE summaries SET claimed_until = NULL
+WHERE conversation_id = :conversation_id AND holder = :holder
 RETURNING conversation_id;
 
 -- name: drop_cleared_summary(conversation_id)
