@@ -13,6 +13,7 @@ from core.store.rows import (
     parse_conversation,
     parse_info,
     parse_stored_message,
+    parse_time,
     render_key,
     render_text,
 )
@@ -28,6 +29,11 @@ class SqlConversations(Room):
         """Read which model people chose for a conversation."""
         row = await self.database.find("find_model", **render_key(key))
         return None if row is None else row["model"]
+
+    async def find_beginning(self, key: ThreadKey) -> datetime | None:
+        """Read when the first message of a conversation was sent."""
+        row = await self.database.find("find_beginning", **render_key(key))
+        return None if row is None else parse_time(row["began_at"])
 
     async def load(
         self, key: ThreadKey, max_chars: int | None = None, after: int = 0

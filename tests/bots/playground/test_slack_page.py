@@ -25,7 +25,7 @@ def test_the_seeded_workspace_has_people_channels_and_dms():
         "Grace",
         "Linus",
     ]
-    assert [command["name"] for command in snapshot["commands"]] [:2] == [
+    assert [command["name"] for command in snapshot["commands"]][:2] == [
         "/clear",
         "/model",
     ]

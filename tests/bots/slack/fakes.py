@@ -126,6 +126,9 @@ class RecordingCommands:
 
     def __init__(self) -> None:
         self.runs: list[tuple[str, str, ThreadKey]] = []
+        self.abouts: list[str] = []
+        self.hold = asyncio.Event()
+        """Slow commands wait for it."""
         self.error: StoreError | None = None
         self._seen: set[str] = set()
 
@@ -138,13 +141,16 @@ class RecordingCommands:
         words = text.split(maxsplit=1)
         if not words:
             return Command("help")
-        if words[0] not in ("!clear", "!model", "!help"):
+        if words[0] not in ("!clear", "!model", "!compact", "!help"):
             return None
         return Command(words[0][1:], words[1] if len(words) > 1 else "")
 
     async def run(self, command: Command, key: ThreadKey, at: datetime | None = None) -> str:
         if self.error:
             raise self.error
+        if command.is_slow:
+            await self.hold.wait()
+        self.abouts.append(command.about)
         self.runs.append((command.name, command.argument, key))
         return f"**Done**: {command.name} {command.argument}".rstrip()
 

@@ -67,3 +67,11 @@ def test_text_is_rendered() -> None:
 )
 def test_foreign_value_is_no_choice(value: str) -> None:
     assert read_choice(value) is None
+
+
+def test_text_that_no_option_can_carry_is_answered_with_the_way_that_works() -> None:
+    answer = offer_conversations(
+        "pin", "x" * 200, [make_info(ThreadKey("slack", "T1", "C1", "1.2"))]
+    )
+    assert answer.menu is None
+    assert "`!pin`" in answer.text

@@ -333,6 +333,29 @@ async def test_choice_of_a_conversation_that_is_gone_changes_nothing(rig: Rig) -
     assert rig.commands.runs == []
 
 
+async def test_pin_from_a_messages_menu_is_about_that_message(rig: Rig) -> None:
+    channel = rig.slack.channel("general")
+    ts = await rig.slack.say("ada", "general", "@skein hi")
+    reply = await rig.slack.wait_for_reply(channel, ts)
+    await rig.slack.shortcut("ada", reply["id"], "pin_message")
+    await whisper(rig, channel)
+    assert rig.commands.runs == [("pin", "", key_in(rig, channel, ts))]
+    assert rig.commands.abouts == [reply["id"]]
+
+
+async def test_slow_command_holds_up_neither_its_event_nor_the_thread(rig: Rig) -> None:
+    channel = rig.slack.channel("general")
+    ts = await rig.slack.say("ada", "general", "@skein hi")
+    await rig.slack.wait_for_reply(channel, ts)
+    await rig.slack.say("ada", "general", "!compact", thread=ts)
+    await rig.slack.wait_until_delivered()
+    await rig.slack.say("ada", "general", "!clear", thread=ts)
+    await rig.slack.wait_for_reply(channel, ts, contains="Done")
+    assert [name for name, _, _ in rig.commands.runs] == ["clear"]
+    rig.commands.hold.set()
+    await rig.slack.wait_for_reply(channel, ts, contains="compact")
+
+
 @pytest.mark.parametrize(
     ("callback", "name"), [("clear_thread", "clear"), ("choose_model", "model")]
 )
