@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from core.conversation import ThreadKey
+from core.conversation import Author, ThreadKey
 from core.providers.base import ModelRef, Models
+from core.quotas import Use
 from core.recall import Recall
 from core.store.base import ConversationInfo, Store, StoredMessage
 from core.turns import Turns
@@ -26,19 +27,27 @@ class Threads:
         self._turns = turns
         self.recall = Recall(store, turns.memory)
 
-    async def takes_part(self, key: ThreadKey) -> bool:
-        """Tell whether Skein has spoken, or was spoken to, in a thread."""
-        if await self._is_known(key):
+    async def takes_part(self, key: ThreadKey, at: datetime | None = None) -> bool:
+        """Tell whether Skein has spoken, or was spoken to, in a thread, and (`at`) before this time.
+
+        What was said before that was not said to it.
+        """
+        if await self._was_begun(key, at):
             return True
         if not self._store.is_shared:
             return False
         # Another process may just be recording what began the thread.
         await asyncio.sleep(SECOND_LOOK.total_seconds())
-        return await self._is_known(key)
+        return await self._was_begun(key, at)
 
-    async def _is_known(self, key: ThreadKey) -> bool:
+    async def _was_begun(self, key: ThreadKey, at: datetime | None) -> bool:
         # For each message in a thread: what `find_conversation` counts would grow with it.
-        return (await self._store.load_memory(key)).id is not None
+        began_at = await self._store.find_beginning(key)
+        return began_at is not None and (at is None or began_at < at)
+
+    async def load_use(self, key: ThreadKey, author: Author) -> Use:
+        """Sum up what somebody used, and what is left of their limits in a place."""
+        return await self._turns.gate.load_use(key, author)
 
     async def known_replies(self, key: ThreadKey) -> frozenset[str]:
         """Give the ids of all platform messages of a conversation's replies."""

@@ -215,7 +215,10 @@ class DiscordFrontend:
             case Manner.OPEN:
                 return has_content
             case Manner.FOLLOW_UP:
-                return has_content and await self._threads.takes_part(heard.incoming.key)
+                incoming = heard.incoming
+                return has_content and await self._threads.takes_part(
+                    incoming.key, incoming.sent_at
+                )
             case Manner.ASIDE:
                 return False
 

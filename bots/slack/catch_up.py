@@ -149,7 +149,7 @@ class CatchUp:
                     f"away ({error}): {number} of {len(places)} places were read"
                 )
                 break
-            for heard in await self._choose(place, messages, since):
+            for heard in self._choose(place, messages, since):
                 await self._hear(heard)
                 count += 1
         if places:
@@ -191,27 +191,14 @@ class CatchUp:
             return await answer_of(self._client.conversations_replies(ts=place.thread, **where))
         return await answer_of(self._client.conversations_history(**where))
 
-    async def _choose(
-        self, place: Place, messages: Iterable[Payload], since: datetime
-    ) -> list[Heard]:
-        """Choose what may be for the bot, oldest first.
-
-        What was said in a thread before the bot was first spoken to there was not said to it.
-        """
+    def _choose(self, place: Place, messages: Iterable[Payload], since: datetime) -> list[Heard]:
+        """Choose what may be for the bot, oldest first."""
         body = {"team_id": place.workspace}
         events = ({**message, "channel": place.channel} for message in messages)
         found = [heard for event in events if (heard := self._read({**body, "event": event}))]
-        found = [heard for heard in found if heard.sent_at > since]
-        if not all(heard.is_addressed for heard in found):
-            joined_at = await self._find_beginning(place)
-            found = [heard for heard in found if heard.is_addressed or heard.sent_at > joined_at]
-        return sorted(found, key=lambda heard: heard.sent_at)
-
-    async def _find_beginning(self, place: Place) -> datetime:
-        key = ThreadKey(PLATFORM, place.workspace, place.channel, place.thread)
-        stored = await self._threads.history(key)
-        times = (each.message.sent_at for each in stored if each.message.role == "user")
-        return min((time for time in times if time), default=self._now())
+        return sorted(
+            (heard for heard in found if heard.sent_at > since), key=lambda heard: heard.sent_at
+        )
 
     def _tell(self, text: str) -> None:
         """Say something that an operator can mend, once."""

@@ -174,7 +174,7 @@ class SlackFrontend:
 
     async def _hear(self, heard: Heard) -> None:
         async with self._lanes.enter(heard.key):
-            if heard.is_addressed or await self._threads.takes_part(heard.key):
+            if heard.is_addressed or await self._threads.takes_part(heard.key, heard.sent_at):
                 await self._take(heard)
 
     async def _take(self, heard: Heard) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bots.commands import Command
 from core.conversation import Incoming, ThreadKey, Turn
-from core.store.base import ConversationInfo, StoredMessage
+from core.store.base import ConversationInfo
 
 
 class Turns(Protocol):
@@ -29,8 +29,8 @@ class Turns(Protocol):
 class Threads(Protocol):
     """Knows the conversations; core/threads.py. Methods raise StoreError."""
 
-    async def takes_part(self, key: ThreadKey) -> bool:
-        """Tell whether a conversation is stored there."""
+    async def takes_part(self, key: ThreadKey, at: datetime | None = None) -> bool:
+        """Tell whether a conversation is stored there that began before this time."""
         ...
 
     async def known_replies(self, key: ThreadKey) -> frozenset[str]:
@@ -46,10 +46,6 @@ class Threads(Protocol):
         limit: int = 25,
     ) -> Sequence[ConversationInfo]:
         """Give conversations, the last used first."""
-        ...
-
-    async def history(self, key: ThreadKey) -> Sequence[StoredMessage]:
-        """Give the newest messages of a conversation, oldest first."""
         ...
 
 

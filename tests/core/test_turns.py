@@ -424,5 +424,8 @@ async def test_restarts_during_one_answer_are_no_crashes(database_url: str):
 
 async def test_takes_part_only_where_it_was_spoken_to(core: Core):
     assert not await core.threads.takes_part(ThreadKey("test", "w1", "c1", "t1"))
-    await core.turns.submit(make_incoming("hi"))
-    assert await core.threads.takes_part(ThreadKey("test", "w1", "c1", "t1"))
+    asked = make_incoming("hi", number=5)
+    await core.turns.submit(asked)
+    assert await core.threads.takes_part(asked.key)
+    assert await core.threads.takes_part(asked.key, asked.sent_at + timedelta(seconds=1))
+    assert not await core.threads.takes_part(asked.key, asked.sent_at)

@@ -43,6 +43,10 @@ class Conversations(Protocol):
         """Read which model people chose for a conversation. None is the default's."""
         ...
 
+    async def find_beginning(self, key: ThreadKey) -> datetime | None:
+        """Read when the first message of a conversation was sent. None where there is no conversation."""
+        ...
+
     async def load(
         self, key: ThreadKey, max_chars: int | None = None, after: int = 0
     ) -> Conversation:

@@ -128,3 +128,16 @@ async def test_of_more_messages_than_are_read_the_newest_count(
     await server.say("Ada", GENERAL_CHANNEL, "@skein the newest")
     async with running_skein(server, tmp_path) as skein:
         assert await whole(skein, 1) == ["Answer to the newest"]
+
+
+async def test_what_was_said_in_a_thread_before_the_bot_was_spoken_to_is_left(
+    server: SimulatedDiscord, tmp_path: Path
+):
+    thread = await server.start_thread("Ada", GENERAL_CHANNEL, "plans")
+    await server.say("Ada", thread, "not for the bot")
+    await server.say("Grace", thread, "@skein hello")
+    async with running_skein(server, tmp_path) as skein:
+        assert await whole(skein, 1) == ["Answer to hello"]
+    await server.say("Ada", thread, "and this?")
+    async with running_skein(server, tmp_path) as skein:
+        assert await whole(skein, 2) == ["Answer to Ada: and this?", "Answer to hello"]

@@ -10,7 +10,7 @@ from bots.commands import Command
 from core.conversation import Incoming, ReplyMessage, ThreadKey, Turn, TurnState
 from core.errors import StoreError
 from core.sink import OpenSink, ReplySink
-from core.store.base import ConversationInfo, StoredMessage
+from core.store.base import ConversationInfo
 
 Answer = Callable[[ReplySink, Turn], Awaitable[None]]
 
@@ -100,7 +100,7 @@ class FakeThreads:
         self.infos: list[ConversationInfo] = []
         self.asked: list[tuple[str | None, ...]] = []
 
-    async def takes_part(self, key: ThreadKey) -> bool:
+    async def takes_part(self, key: ThreadKey, at: datetime | None = None) -> bool:
         return key in self.keys or any(taken.key == key for taken in self._turns.taken)
 
     async def known_replies(self, key: ThreadKey) -> frozenset[str]:
@@ -116,9 +116,6 @@ class FakeThreads:
     ) -> Sequence[ConversationInfo]:
         self.asked.append((platform, workspace, channel, author_id))
         return self.infos[:limit]
-
-    async def history(self, key: ThreadKey) -> Sequence[StoredMessage]:
-        return []
 
 
 class RecordingCommands:

@@ -94,6 +94,14 @@ class MemoryContract:
         assert conversation.left_out == Span(after=4, until=6)
         assert await store.find_model(KEY) is None
 
+    async def test_conversation_begins_with_its_first_message(self, store: Store) -> None:
+        assert await store.find_beginning(KEY) is None
+        await store.set_model(KEY, "gpt-4o")
+        assert await store.find_beginning(KEY) is not None
+        await store.record(ask(2))
+        await store.record(ask(1))
+        assert await store.find_beginning(KEY) == ask(1).sent_at
+
     async def test_other_thread_is_not_seen(self, store: Store) -> None:
         await complete(store, ask(1))
         await start(store, ask(2, key=OTHER))

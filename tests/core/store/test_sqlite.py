@@ -22,6 +22,7 @@ QUERIES = database.load_queries("sqlite3", "sqlite")
 
 OF_EVERY_TURN = [
     "touch_conversation", "touch_conversation_by_id", "find_conversation", "load_conversation", "find_model",
+    "find_beginning",
     "insert_turn", "load_turn", "load_turn_of_message", "load_unfinished", "load_queued", "start", "merge",
     "take_over",
     "extend", "load_waiting",

@@ -70,6 +70,18 @@ WHERE platform = :platform
     AND channel = :channel
     AND thread = :thread;
 
+-- name: find_beginning(platform, workspace, channel, thread)^
+-- When the first message of a conversation that is still stored was sent.
+SELECT COALESCE(
+    (SELECT MIN(turns.sent_at) FROM turns WHERE turns.conversation_id = conversations.id),
+    conversations.created_at
+) AS began_at
+FROM conversations
+WHERE platform = :platform
+    AND workspace = :workspace
+    AND channel = :channel
+    AND thread = :thread;
+
 -- name: load_conversation(platform, workspace, channel, thread, max_chars, after)
 -- A conversation and what the question that runs now sends, a row for each message, and one more for
 -- each further file of it, in one read so that nothing can change in between. It walks back from the newest message until their texts
