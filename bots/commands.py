@@ -10,13 +10,14 @@ from bots import memory_commands
 from bots.memory_commands import MemoryCommands
 from core.conversation import Author, Incoming, ThreadKey
 from core.errors import SkeinError, UnknownModelError, render_for_people
+from core.quota_words import render_use
 from core.store.base import Store
 from core.threads import Threads
 
 log = logging.getLogger("skein.commands")
 
 SIGN = "!"
-NAMES = ("clear", "model", *memory_commands.NAMES, "help")
+NAMES = ("clear", "model", *memory_commands.NAMES, "usage", "help")
 _DEFAULT = "default"
 
 HELP = (
@@ -24,6 +25,7 @@ HELP = (
     "- `!clear` lets me forget this conversation\n"
     "- `!model` says which model answers here, `!model NAME` chooses another\n"
     f"{memory_commands.HELP}"
+    "- `!usage` shows what you used, and what is left of your limits\n"
     "- `!help` says this again\n\n"
     "In a channel or a direct message, `/clear`, `/model` and so on work too."
 )
@@ -49,7 +51,7 @@ class Command:
     def is_look(self) -> bool:
         """Whether it only shows something, to the one who asks."""
         looks = ("model", "prompt")
-        return self.name in ("help", "history", "pins") or (
+        return self.name in ("help", "history", "pins", "usage") or (
             self.name in looks and not self.argument
         )
 
@@ -88,6 +90,8 @@ class Commands:
                     return await self._clear(key, at)
                 case "model":
                     return await self._model(key, command.argument)
+                case "usage":
+                    return await self._usage(key, command.author)
                 case name if name in memory_commands.NAMES:
                     return await self._memory.run(
                         name,
@@ -135,6 +139,11 @@ class Commands:
         except UnknownModelError as error:
             return f"I can't use that model: {error}."
         return f"From here on **{chosen}** answers in this conversation."
+
+    async def _usage(self, key: ThreadKey, author: Author | None) -> str:
+        if author is None:
+            return "I can't tell who asks. Write `!usage` in a message to me."
+        return render_use(await self._threads.load_use(key, author), key.platform)
 
     async def _describe_model(self, key: ThreadKey) -> str:
         try:

@@ -74,7 +74,7 @@ class Turns:
         self._options = options
         self._now = now
         self._intake = intake or Intake(store)
-        self._gate = gate or Gate(store)
+        self.gate = gate or Gate(store)
         self._open_sinks: dict[str, OpenSink] = {}
         self._lanes: dict[int, _Lane] = {}
         self._is_draining = False
@@ -251,7 +251,7 @@ class Turns:
             age,
             self._intake,
             self.memory,
-            self._gate,
+            self.gate,
         )
         try:
             async with beside(lease.keep(run.stop)):

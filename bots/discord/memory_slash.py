@@ -26,17 +26,17 @@ def add_memory_commands(tree: app_commands.CommandTree[discord.Client], answer: 
     @tree.command(name="pin", description="Keep the last message in mind, or a text")
     @app_commands.describe(text="What to keep in mind; leave it out to pin the last message")
     async def pin(interaction: discord.Interaction, text: str | None = None) -> None:
-        await answer(interaction, _make_command(interaction, "pin", text))
+        await answer(interaction, make_command(interaction, "pin", text))
 
     @tree.command(name="unpin", description="Let go of what is pinned")
     @app_commands.describe(number="Its number, as /pins lists it, or all")
     async def unpin(interaction: discord.Interaction, number: str) -> None:
-        await answer(interaction, _make_command(interaction, "unpin", number))
+        await answer(interaction, make_command(interaction, "unpin", number))
 
     @tree.command(name="prompt", description="See or set how I am told to behave here")
     @app_commands.describe(text="What to tell me for this conversation, or default")
     async def prompt(interaction: discord.Interaction, text: str | None = None) -> None:
-        await answer(interaction, _make_command(interaction, "prompt", text))
+        await answer(interaction, make_command(interaction, "prompt", text))
 
     _ = pin, unpin, prompt
 
@@ -50,7 +50,8 @@ def _make_plain(
     return app_commands.Command(name=name, description=description, callback=run)
 
 
-def _make_command(interaction: discord.Interaction, name: str, text: str | None) -> Command:
+def make_command(interaction: discord.Interaction, name: str, text: str | None = None) -> Command:
+    """Give the command with who gave it."""
     user = interaction.user
     author = Author(str(user.id), user.display_name)
     return Command(name, (text or "").strip(), author=author)

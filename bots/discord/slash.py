@@ -14,7 +14,7 @@ from discord.http import Route
 
 from bots.commands import Command, Commands
 from bots.discord.events import Place
-from bots.discord.memory_slash import Answer, add_memory_commands
+from bots.discord.memory_slash import Answer, add_memory_commands, make_command
 from bots.discord.render import render, split_pages
 from core.errors import render_for_people
 
@@ -57,11 +57,15 @@ def build_tree(
         names = (n for n in commands.choices("model", current) if len(n) <= MAX_CHOICE_CHARS)
         return [app_commands.Choice(name=n, value=n) for n in names][:MAX_CHOICES]
 
+    @tree.command(name="usage", description="See what you used, and what is left of your limits")
+    async def tell_usage(interaction: discord.Interaction) -> None:
+        await answer(interaction, make_command(interaction, "usage"))
+
     @tree.command(name="help", description="What I can do")
     async def tell_help(interaction: discord.Interaction) -> None:
         await answer(interaction, Command("help"))
 
-    _ = clear, tell_help
+    _ = clear, tell_usage, tell_help
     add_memory_commands(tree, answer)
     return tree
 

@@ -21,7 +21,8 @@ from bots.slack.events import PLATFORM, Asked
 from bots.slack.ports import Commands, Threads
 from core.conversation import Author, ThreadKey
 
-COMMANDS = ("clear", "model", "history", "compact", "pin", "pins", "unpin", "prompt")
+COMMANDS = ("clear", "model", "history", "compact", "pin", "pins", "unpin", "prompt", "usage")
+_ABOUT_NO_CONVERSATION = ("usage",)
 SHORTCUTS = {"clear_thread": "clear", "choose_model": "model", "pin_message": "pin"}
 """Message shortcuts, by callback id; they are declared in the app's manifest."""
 
@@ -45,7 +46,7 @@ class Desk:
         """Answer a slash command: at once in a direct message, else by a choice of conversations."""
         if asked.name not in COMMANDS:
             return Answer(_UNKNOWN)
-        if asked.is_direct:
+        if asked.is_direct or asked.name in _ABOUT_NO_CONVERSATION:
             return await self._run(asked.name, asked.argument, asked)
         found = await self._threads.recent(
             PLATFORM, asked.key.workspace, asked.key.channel, asked.user_id, limit=25

@@ -169,4 +169,5 @@ class MessageParser:
             input_tokens=None if fresh is None else fresh + cached + written,
             output_tokens=counts.get("output_tokens"),
             cached_tokens=counts.get("cache_read_input_tokens"),
+            written_tokens=counts.get("cache_creation_input_tokens"),
         )

@@ -10,11 +10,13 @@ import pytest
 from bots.commands import HELP, Command, Commands
 from core.conversation import Author, ThreadKey
 from core.errors import OverloadedError
+from core.gate import Gate
+from core.quotas import Measure, Period, Quotas, Rule, Scope
 from core.run import TurnOptions
 from core.store.sqlite import open_sqlite
 from core.threads import Threads
 from core.turns import Turns
-from tests.fakes import FakeModels, RecordingSinks, make_incoming
+from tests.fakes import ADA, FakeModels, RecordingSinks, make_incoming
 
 KEY = ThreadKey("test", "w1", "c1", "t1")
 
@@ -211,3 +213,28 @@ async def test_a_pin_given_as_a_message_names_who_gave_it(desk: Desk):
     assert await desk.commands.run_once(command, typed)
     await desk.ask("hello", 6)
     assert "- Ada: the code is 4711" in desk.models.requests[-1].messages[0].text
+
+
+async def test_usage_tells_a_person_what_they_used(desk: Desk):
+    await desk.ask("Hello", 0)
+    answer = await desk.commands.run(Command("usage", author=ADA), make_incoming("").key)
+    assert "Today you used" in answer
+    assert "No limits hold for you here" in answer
+
+
+async def test_usage_tells_what_is_left_and_counts_for_nothing_itself(tmp_path: Path):
+    rule = Rule(Scope.USER, Measure.MESSAGES, Period.MONTH)
+    models = FakeModels()
+    async with open_sqlite(f"sqlite:///{tmp_path / 'skein.db'}") as store:
+        gate = Gate(store, get_quotas=lambda: Quotas({rule: 50}))
+        async with Turns(store, models, TurnOptions(""), gate=gate) as turns:
+            commands = Commands(Threads(store, models, turns), store)
+            for number in range(3):
+                typed = make_incoming("!usage", number=number)
+                answer = await commands.run_once(Command("usage"), typed)
+    assert answer is not None
+    assert "- You may use 50 messages a month: 50 messages left" in answer
+
+
+async def test_usage_of_nobody_is_refused_with_a_word(desk: Desk):
+    assert "can't tell who asks" in await desk.commands.run(Command("usage"), KEY)

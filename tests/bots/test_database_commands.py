@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import pty
@@ -36,7 +37,8 @@ async def test_migrate_says_what_is_missing_then_applies_it_then_is_done(
     tmp_path: Path, url: str
 ) -> None:
     status, output = await skein(tmp_path, "migrate", "--check", DATABASE_URL=url)
-    migrations = load_migrations("sqlite" if url.startswith("sqlite") else "postgres")
+    backend = "sqlite" if url.startswith("sqlite") else "postgres"
+    migrations = await asyncio.to_thread(load_migrations, backend)
     assert (status, output.splitlines()) == (1, [f"missing: {each}" for each in migrations])
     status, output = await skein(tmp_path, "migrate", DATABASE_URL=url)
     assert (status, output.splitlines()) == (0, [f"applied: {each}" for each in migrations])

@@ -36,6 +36,7 @@ DEFAULT_COMMANDS = (
     CommandView(name="/pins", description="List what is kept in mind", argument=""),
     CommandView(name="/unpin", description="Let go of a pin", argument="number"),
     CommandView(name="/prompt", description="Say how the bot is to behave", argument="text"),
+    CommandView(name="/usage", description="Show what one used", argument=""),
 )
 PATIENCE = timedelta(seconds=10)
 

@@ -192,7 +192,7 @@ class TestStreams:
         started = {"type": "message_start", "message": {"usage": usage | {"service_tier": "x"}}}
         server.play(Answer(events(started, text(0, "Hi"), *stop(output_tokens=42)), finish=None))
         chunks = await read(provider, ask("m"))
-        assert chunks[-1] == Chunk("", "stop", Usage(115, 42, 100))
+        assert chunks[-1] == Chunk("", "stop", Usage(115, 42, 100, 10))
 
     @pytest.mark.parametrize(
         ("told", "reason"),
