@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from core.memory import Outlook
 from core.prompts import MAX_PROMPT_CHARACTERS
 from core.recall import MAX_PIN_CHARACTERS, MAX_PINS, Recall
 from core.store.base import Pin
+from core.store.rooms.memories import Scope
 
 NAMES = ("history", "compact", "pin", "pins", "unpin", "prompt")
 DEFAULT = "default"
@@ -21,6 +23,7 @@ HELP = (
     "`!unpin NUMBER` lets one go\n"
     "- `!prompt` shows how I am told to behave, `!prompt TEXT` adds to it for this conversation\n"
 )
+_SCOPE = re.compile(r"--(workspace|server|channel)\b")
 _NEWEST = 8
 _PREVIEW = 80
 _LONGER_PREVIEW = 160
@@ -61,7 +64,7 @@ class MemoryCommands:
             case "unpin":
                 return await self._unpin(key, argument)
             case _:
-                return await self._prompt(key, argument)
+                return await self._prompt(key, argument, author)
 
     async def _history(self, key: ThreadKey) -> str:
         outlook = await self._recall.look_ahead(key)
@@ -113,16 +116,31 @@ class MemoryCommands:
             return "There is no such pin. `pins` lists them."
         return f"{_count(removed, 'pin')} removed."
 
-    async def _prompt(self, key: ThreadKey, text: str) -> str:
+    async def _prompt(self, key: ThreadKey, text: str, author: Author | None) -> str:
         if not text:
             return await self._describe_prompt(key)
         if len(text) > MAX_PROMPT_CHARACTERS:
             return f"That is too long: {MAX_PROMPT_CHARACTERS:,} characters at the most."
+        if found := _SCOPE.match(text):
+            scope: Scope = "channel" if found[1] == "channel" else "workspace"
+            return await self._place_prompt(key, scope, text[found.end() :].strip(), author)
         if text.lower() == DEFAULT:
             await self._recall.set_prompt(key, None)
             return "This conversation has no prompt of its own any more."
         await self._recall.set_prompt(key, text)
         return "From here on this goes with each question, after what I am told for everybody."
+
+    async def _place_prompt(
+        self, key: ThreadKey, scope: Scope, text: str, author: Author | None
+    ) -> str:
+        if not text:
+            return f"Say what: `prompt --{scope} TEXT`, or `prompt --{scope} {DEFAULT}`."
+        prompt = None if text.lower() == DEFAULT else text
+        if not await self._recall.set_place_prompt(key, scope, prompt, author):
+            return f"Only those whom ADMINS names may set what I am told {_WHERE[scope]}."
+        if prompt is None:
+            return f"I am told nothing more {_WHERE[scope]} any more."
+        return f"From here on this goes with each question {_WHERE[scope]}."
 
     async def _describe_prompt(self, key: ThreadKey) -> str:
         layers = await self._recall.load_layers(key)

@@ -80,7 +80,7 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         downloader = await stack.enter_async_context(open_downloader(limits, find_proxy))
         intake = Intake(store, downloader, limits)
         options = turn_options(settings)
-        memory = build_memory(store, models, options, settings.summary_model)
+        memory = build_memory(store, models, options, settings)
         quotas = load_quotas(settings) if is_runner else Quotas()
         prices = Prices(models.find_address)
         gate = Gate(store, prices, lambda: quotas, settings.queue_notice)
@@ -183,10 +183,9 @@ def find_backend(url: str, variable: str = "DATABASE_URL") -> Backend:
             )
 
 
-def build_memory(
-    store: Store, models: Models, options: TurnOptions, summary_model: str | None
-) -> Memory:
+def build_memory(store: Store, models: Models, options: TurnOptions, settings: Settings) -> Memory:
     """Build what prepares questions. Raises SettingsError where no model summarizes."""
+    summary_model = settings.summary_model
     if summary_model is not None:
         try:
             models.get_model(summary_model)
@@ -195,7 +194,8 @@ def build_memory(
             raise SettingsError("SUMMARY_MODEL", str(error), mend) from error
     gauge = Gauge()
     summaries = Summaries(store, models, summary_model, gauge)
-    return Memory(store, models, options, summaries=summaries, gauge=gauge)
+    admins = frozenset(settings.admins)
+    return Memory(store, models, options, summaries=summaries, gauge=gauge, admins=admins)
 
 
 def read_system_prompt(settings: Settings) -> str:

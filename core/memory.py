@@ -115,8 +115,11 @@ class Memory:
         summaries: Summaries | None = None,
         gauge: Gauge | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        admins: frozenset[str] = frozenset(),
     ) -> None:
         self.options = options
+        self.admins = admins
+        """Who may set the prompts of places, as platform:id."""
         self.summaries = summaries or Summaries(store, models)
         self._store = store
         self._models = models
@@ -151,7 +154,7 @@ class Memory:
         enclosed = await enclose(messages, ref, room.estimated, self._store.find_file)
         material = Material(
             enclosed.messages,
-            self.render_system(loaded.key, remembered, author),
+            await self.render_system(loaded.key, remembered, author),
             remembered.summary.text if remembered.summary else "",
             remembered.pins,
         )
@@ -203,14 +206,16 @@ class Memory:
         if not await self.summaries.make(job):
             raise SummaryBusyError
 
-    def stack(self, key: ThreadKey, conversation_prompt: str | None) -> tuple[Layer, ...]:
-        """Give the layers of a conversation's system prompt."""
-        places = self._prompts.find_layers(key)
+    async def stack(self, key: ThreadKey, conversation_prompt: str | None) -> tuple[Layer, ...]:
+        """Give the layers of a conversation's system prompt: what is configured stands before what is set."""
+        places = (self._prompts.find_prompts(key), await self._store.load_place_prompts(key))
         return stack_layers(self.options.system_prompt, places, conversation_prompt)
 
-    def render_system(self, key: ThreadKey, remembered: Remembered, author: Author | None) -> str:
+    async def render_system(
+        self, key: ThreadKey, remembered: Remembered, author: Author | None
+    ) -> str:
         """Word a conversation's whole system prompt."""
-        layers = self.stack(key, remembered.system_prompt)
+        layers = await self.stack(key, remembered.system_prompt)
         return render_prompt(layers, key, author, self._now())
 
     def plan_compaction(self, loaded: Loaded) -> Job | None:
@@ -298,5 +303,5 @@ async def look_ahead(memory: Memory, key: ThreadKey) -> Outlook | None:
         loaded, conversation=replace(conversation, messages=[*conversation.messages, question])
     )
     prepared = await memory.prepare(loaded, None)
-    layers = memory.stack(key, loaded.remembered.system_prompt)
+    layers = await memory.stack(key, loaded.remembered.system_prompt)
     return Outlook(loaded, prepared.fitted, layers)

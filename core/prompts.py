@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.conversation import Author, ThreadKey
+from core.store.rooms.memories import PlacePrompts
 
 MAX_PROMPT_CHARACTERS = 4_000
 """How long a conversation's own prompt may be."""
@@ -25,39 +26,38 @@ class Layer:
 
 
 class Prompts(Protocol):
-    """Knows the layers that an operator set for places."""
+    """Knows the prompts that an operator configured for places."""
 
-    def find_layers(self, key: ThreadKey) -> Sequence[Layer]:
-        """Give the layers of a conversation's workspace and channel, in this order."""
+    def find_prompts(self, key: ThreadKey) -> PlacePrompts:
+        """Give those of a conversation's workspace and channel."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class PlacePrompts:
+class ConfiguredPrompts:
     """Prompts by the ids of workspaces (or servers) and of channels."""
 
     workspaces: Mapping[str, str]
     channels: Mapping[str, str]
 
-    def find_layers(self, key: ThreadKey) -> Sequence[Layer]:
-        """Give the layers of a conversation's workspace and channel."""
-        found = (
-            Layer("workspace", self.workspaces.get(key.workspace, "")),
-            Layer("channel", self.channels.get(key.channel, "")),
+    def find_prompts(self, key: ThreadKey) -> PlacePrompts:
+        """Give those of a conversation's workspace and channel."""
+        return PlacePrompts(
+            self.workspaces.get(key.workspace, ""), self.channels.get(key.channel, "")
         )
-        return [layer for layer in found if layer.text]
 
 
-NO_PROMPTS = PlacePrompts({}, {})
+NO_PROMPTS = ConfiguredPrompts({}, {})
 
 
 def stack_layers(
-    installation: str, places: Sequence[Layer], conversation: str | None
+    installation: str, places: Sequence[PlacePrompts], conversation: str | None
 ) -> tuple[Layer, ...]:
     """Put the layers in order, the most general first: what changes least stays in providers' caches."""
     layers = (
         Layer("installation", installation),
-        *places,
+        *(Layer("workspace", place.workspace) for place in places),
+        *(Layer("channel", place.channel) for place in places),
         Layer("conversation", conversation or ""),
     )
     return tuple(layer for layer in layers if layer.text.strip())

@@ -10,6 +10,7 @@ from core.conversation import Author, ThreadKey
 from core.memory import Memory, Outlook, look_ahead
 from core.prompts import Layer
 from core.store.base import Pin, Store
+from core.store.rooms.memories import Scope
 
 MAX_PINS = 20
 MAX_PIN_CHARACTERS = 1_000
@@ -73,7 +74,17 @@ class Recall:
 
     async def load_layers(self, key: ThreadKey) -> Sequence[Layer]:
         """Give the layers of the system prompt."""
-        return self._memory.stack(key, (await self._store.load_memory(key)).system_prompt)
+        remembered = await self._store.load_memory(key)
+        return await self._memory.stack(key, remembered.system_prompt)
+
+    async def set_place_prompt(
+        self, key: ThreadKey, scope: Scope, prompt: str | None, author: Author | None
+    ) -> bool:
+        """Set what all conversations of a workspace or channel are told. False for all but admins."""
+        if author is None or f"{key.platform}:{author.id}" not in self._memory.admins:
+            return False
+        await self._store.set_place_prompt(key, scope, prompt)
+        return True
 
     async def set_prompt(self, key: ThreadKey, prompt: str | None) -> None:
         """Set what a conversation is told beside what all are; None is nothing."""

@@ -11,6 +11,7 @@ from core.store.rows import Row, Value, parse_time
 
 PAGE_ROWS = 500
 LARGE_PAGE_ROWS = 4
+_TEXT_KEYS = (("sha256",), ("place",))
 _FIRST = -(2**31)  # a notice's part is negative
 
 
@@ -89,6 +90,7 @@ TABLES = (
         ),
         ("conversation_id", "number"),
     ),
+    Table("place_prompts", ("place", "prompt", "updated_at"), ("place",)),
 )  # fmt: skip
 """In the order in which they refer to one another."""
 
@@ -146,7 +148,7 @@ async def _copy_table(
 
 async def _load_pages(source: Queries, table: Table) -> AsyncGenerator[list[Mapping[str, Value]]]:
     max_rows = LARGE_PAGE_ROWS if table.is_large else PAGE_ROWS
-    after: dict[str, Value] = {"after": "" if table.key == ("sha256",) else 0, "after_part": _FIRST}
+    after: dict[str, Value] = {"after": "" if table.key in _TEXT_KEYS else 0, "after_part": _FIRST}
     names = tuple(after)[: len(table.key)]
     place = {name: after[name] for name in names}
     while rows := await source.load(f"load_{table.name}_page", **place, max_rows=max_rows):

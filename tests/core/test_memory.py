@@ -15,7 +15,7 @@ from core.conversation import Author, Message, ThreadKey, Usage
 from core.errors import ContextTooLongError, OverloadedError
 from core.gauge import Gauge
 from core.memory import CUT_NOTE, Memory, look_ahead
-from core.prompts import Layer, PlacePrompts
+from core.prompts import ConfiguredPrompts, Layer
 from core.providers.base import Request
 from core.run import TurnOptions
 from core.store.base import Store
@@ -286,13 +286,16 @@ async def test_a_question_that_was_cut_is_told_below_the_answer(talk: Talk):
 
 
 async def test_layers_are_sent_from_the_most_general_on(sqlite_store: Store):
-    prompts = PlacePrompts({"w1": "Today is {date}."}, {"c1": "In {channel} with {user} {what}."})
+    prompts = ConfiguredPrompts(
+        {"w1": "Today is {date}."}, {"c1": "In {channel} with {user} {what}."}
+    )
     now = datetime(2026, 3, 4, 5, tzinfo=UTC)
     async with open_talk(sqlite_store, prompts=prompts, now=lambda: now) as talk:
+        await sqlite_store.set_place_prompt(KEY, "workspace", "Be short.")
         await sqlite_store.set_system_prompt(KEY, "Rhyme.")
         request = await talk.ask("hello")
         assert request.system == (
-            "Be kind.\n\nToday is 2026-03-04.\n\nIn c1 with Ada {what}.\n\nRhyme."
+            "Be kind.\n\nToday is 2026-03-04.\n\nBe short.\n\nIn c1 with Ada {what}.\n\nRhyme."
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from core.conversation import Author, Message, Role, ThreadKey, Usage
 
@@ -46,6 +46,17 @@ class Memory:
     def summarized_until(self) -> int:
         """The position up to which nothing is sent as it was said."""
         return self.summary.until if self.summary else self.cleared_position
+
+
+Scope = Literal["workspace", "channel"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePrompts:
+    """How the bot is told to behave in a workspace, and in one of its channels; empty where it is not."""
+
+    workspace: str = ""
+    channel: str = ""
 
 
 class Memories(Protocol):
@@ -100,6 +111,14 @@ class Memories(Protocol):
 
     async def remove_pins(self, key: ThreadKey, number: int | None = None) -> int:
         """Remove a pin, or all. Returns how many."""
+        ...
+
+    async def load_place_prompts(self, key: ThreadKey) -> PlacePrompts:
+        """Read how the bot is told to behave where a conversation is."""
+        ...
+
+    async def set_place_prompt(self, key: ThreadKey, scope: Scope, prompt: str | None) -> None:
+        """Say how the bot is to behave in a conversation's workspace or channel; None takes it back."""
         ...
 
     async def load_background_usage(self, key: ThreadKey) -> Sequence[tuple[str, Usage]]:

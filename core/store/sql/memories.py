@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from core.conversation import Author, Message, ThreadKey, Usage
 from core.store.database import Transaction
-from core.store.rooms.memories import Memory, Pin, Summary
+from core.store.rooms.memories import Memory, Pin, PlacePrompts, Scope, Summary
 from core.store.rows import Row, parse_memory, parse_message, render_key, render_text
 from core.store.sql.room import Room, in_transaction
 
@@ -165,6 +165,25 @@ class SqlMemories(Room):
         )
         return len(removed)
 
+    async def load_place_prompts(self, key: ThreadKey) -> PlacePrompts:
+        """Read how the bot is told to behave where a conversation is."""
+        workspace, channel = _name_place(key, "workspace"), _name_place(key, "channel")
+        rows = await self.database.load("load_place_prompts", workspace=workspace, channel=channel)
+        found: dict[str, str] = {row["place"]: row["prompt"] for row in rows}
+        return PlacePrompts(found.get(workspace, ""), found.get(channel, ""))
+
+    @in_transaction
+    async def set_place_prompt(
+        self, transaction: Transaction, key: ThreadKey, scope: Scope, prompt: str | None
+    ) -> None:
+        """Say how the bot is to behave in a conversation's workspace or channel."""
+        place = _name_place(key, scope)
+        if prompt is None:
+            await transaction.find("drop_place_prompt", place=place)
+        else:
+            text = render_text(prompt)
+            await transaction.find("put_place_prompt", place=place, prompt=text, now=self._now())
+
     async def load_background_usage(self, key: ThreadKey) -> Sequence[tuple[str, Usage]]:
         """Read what was asked of models beside the turns."""
         conversation = await self.database.find("find_conversation_id", **render_key(key))
@@ -194,3 +213,8 @@ class SqlMemories(Room):
         if row is None:
             raise KeyError(message_id)
         return row["id"]
+
+
+def _name_place(key: ThreadKey, scope: Scope) -> str:
+    parts = (key.platform, key.workspace, key.channel)
+    return "/".join(parts if scope == "channel" else parts[:2])

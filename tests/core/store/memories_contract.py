@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from core.conversation import ReplyMessage, Usage
+from core.conversation import ReplyMessage, ThreadKey, Usage
 from core.store.base import Memory, Pin, Store, Summary
+from core.store.rooms.memories import PlacePrompts
 from tests.core.store.values import (
     ANN,
     BEN,
@@ -212,6 +213,17 @@ class MemoriesContract:
         await store.add_pin(KEY, "late", None, at(20), 5)
         await store.clear(KEY, at(9))
         assert await pins(store) == [(3, "late")]
+
+    async def test_places_have_prompts_of_their_own(self, store: Store) -> None:
+        await store.set_place_prompt(KEY, "workspace", "Be brief.")
+        await store.set_place_prompt(KEY, "channel", "Rhyme.")
+        await store.set_place_prompt(KEY, "channel", "Do not rhyme.")
+        assert await store.load_place_prompts(OTHER) == PlacePrompts("Be brief.", "Do not rhyme.")
+        elsewhere = ThreadKey("slack", "T1", "C2")
+        assert await store.load_place_prompts(elsewhere) == PlacePrompts("Be brief.")
+        assert await store.load_place_prompts(ThreadKey("slack", "T2", "C1")) == PlacePrompts()
+        await store.set_place_prompt(KEY, "workspace", None)
+        assert await store.load_place_prompts(KEY) == PlacePrompts("", "Do not rhyme.")
 
     async def test_pruning_takes_memories_along(self, store: Store, calendar: Calendar) -> None:
         conversation_id = await begin(store)

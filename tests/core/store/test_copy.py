@@ -30,7 +30,6 @@ from tests.core.store.values import (
     start,
 )
 
-
 KEPT = ThreadKey("discord", "G", "C3")
 
 
@@ -86,6 +85,7 @@ async def fill_memories(store: Store) -> None:
     for number in range(5):
         await store.add_pin(KEPT, f"text {number}", Author("U9", "Kim"), at(13), 9)
     await store.pin_message(KEPT, "m12", at(13), 9)
+    await store.set_place_prompt(KEPT, "channel", "Be brief.")
     await store.claim_summary(turn.conversation_id, timedelta(minutes=1))
     await store.save_summary(turn.conversation_id, None, Summary(0, 1, "short", "m"), usage)
 
@@ -100,6 +100,7 @@ async def look(store: Store) -> list[object]:
         [await store.find_file(digest(name)) for name in (b"10", b"11")],
         await store.load_memory(KEPT),
         await store.load_background_usage(KEPT),
+        await store.load_place_prompts(KEPT),
     ]
 
 
@@ -121,9 +122,10 @@ async def test_target_tells_what_the_source_told(url: str, target_url: str) -> N
         "summaries": 1,
         "pins": 6,
         "background_requests": 1,
+        "place_prompts": 1,
     }
     assert told[0] == ("conversations", 0, 5)
-    assert told[-1] == ("background_requests", 1, 1)
+    assert told[-1] == ("place_prompts", 1, 1)
     assert ("turns", 6, 13) in told
 
 

@@ -11,7 +11,8 @@ SELECT
     (SELECT COUNT(*) FROM attachments) AS attachments,
     (SELECT COUNT(*) FROM summaries) AS summaries,
     (SELECT COUNT(*) FROM pins) AS pins,
-    (SELECT COUNT(*) FROM background_requests) AS background_requests;
+    (SELECT COUNT(*) FROM background_requests) AS background_requests,
+    (SELECT COUNT(*) FROM place_prompts) AS place_prompts;
 
 -- name: load_conversations_page(after, max_rows)
 -- The next conversations after an id.
@@ -60,6 +61,10 @@ SELECT * FROM background_requests
 WHERE conversation_id > :after OR (conversation_id = :after AND number > :after_part)
 ORDER BY conversation_id, number
 LIMIT :max_rows;
+
+-- name: load_place_prompts_page(after, max_rows)
+-- The next prompts after a place.
+SELECT * FROM place_prompts WHERE place > :after ORDER BY place LIMIT :max_rows;
 
 -- name: insert_conversations(id, platform, workspace, channel, thread, model, system_prompt, cleared_position, created_at, updated_at)*!
 -- Put conversations in as they are.
@@ -122,6 +127,10 @@ VALUES (:conversation_id, :after_position, :until_position, :text, :model, :upda
 -- Put pins in as they are.
 INSERT INTO pins (conversation_id, number, message_id, text, author_id, author_name, pinned_at)
 VALUES (:conversation_id, :number, :message_id, :text, :author_id, :author_name, :pinned_at);
+
+-- name: insert_place_prompts(place, prompt, updated_at)*!
+-- Put prompts of places in as they are.
+INSERT INTO place_prompts (place, prompt, updated_at) VALUES (:place, :prompt, :updated_at);
 
 -- name: insert_background_requests(conversation_id, number, purpose, model, input_tokens, output_tokens, cached_tokens, made_at)*!
 -- Put requests beside turns in as they are.

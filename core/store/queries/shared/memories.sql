@@ -152,6 +152,22 @@ WHERE messages.conversation_id = :conversation_id
     )
 LIMIT 1;
 
+-- name: load_place_prompts(workspace, channel)
+-- How the bot is told to behave in a workspace, and in one of its channels.
+SELECT place, prompt FROM place_prompts WHERE place IN (:workspace, :channel);
+
+-- name: put_place_prompt(place, prompt, now)^
+-- Say how the bot is to behave in a place.
+INSERT INTO place_prompts (place, prompt, updated_at)
+VALUES (:place, :prompt, :now)
+ON CONFLICT (place) DO UPDATE SET prompt = excluded.prompt, updated_at = excluded.updated_at
+RETURNING place;
+
+-- name: drop_place_prompt(place)^
+-- Let the bot behave in a place as it does elsewhere.
+DELETE FROM place_prompts WHERE place = :place
+RETURNING place;
+
 -- name: remove_pins(conversation_id, number)
 -- Remove a pin, or all where the number is null.
 DELETE FROM pins
