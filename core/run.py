@@ -151,16 +151,25 @@ class Run:
     async def _save(self, text: str, model: str, usage: Usage) -> bool:
         """Store the answer, once the store is there: to ask the model again would give another one."""
         deadline = time.monotonic() + self._options.store_patience.total_seconds()
-        pause = FIRST_PAUSE
+        pause, was_cut_off = FIRST_PAUSE, False
         while True:
             try:
-                return await self._store.save_reply(self.turn, text, model, usage)
+                is_saved = await self._store.save_reply(self.turn, text, model, usage)
+                return is_saved or (was_cut_off and await self._was_saved())
             except StoreError as error:
                 if time.monotonic() >= deadline:
                     raise
                 log.warning("%s: the answer cannot be stored yet: %s", self._name, error)
+            was_cut_off = True
             await asyncio.sleep(pause.total_seconds())
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _was_saved(self) -> bool:
+        """Tell whether a save that seemed to fail was committed: a connection may break after that."""
+        turn = await self._store.find_turn(self.turn.id)
+        if turn is None or turn.attempts != self.turn.attempts:
+            return False
+        return turn.state is TurnState.DELIVERING
 
     def _is_given_up(self) -> bool:
         """Tell whether an answer would come too late, or a crash ended this turn once too often."""

@@ -93,6 +93,24 @@ async def test_the_thread_is_remembered_and_no_other_is_seen(core: Core):
     ]
 
 
+async def test_an_answer_is_delivered_though_the_word_that_it_was_stored_got_lost(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+):
+    save_reply = core.store.save_reply
+
+    async def save_and_break(turn: Turn, text: str, model: str, usage: Usage) -> bool:
+        monkeypatch.undo()
+        assert await save_reply(turn, text, model, usage)
+        raise StoreError("the connection broke after the commit")
+
+    monkeypatch.setattr(core.store, "save_reply", save_and_break)
+    await core.turns.submit(make_incoming("Hello"))
+    [shown] = await core.sinks.wait_for(1)
+    assert (shown.text, shown.notice) == ("Answer to Hello", "")
+    assert await core.settled(shown.turn.id) is TurnState.DONE
+    assert len(core.models.requests) == 1
+
+
 async def test_a_second_message_waits_for_the_first_turn(core: Core):
     core.models.hold()
     await core.turns.submit(make_incoming("first"))
