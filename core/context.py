@@ -82,6 +82,17 @@ def fit(material: Material, room_tokens: int) -> Fitted:
     The question always is, cut with a word where it alone is too long; then pins, the newest first,
     the summary, and the newest turns, each with its question and its answer.
     """
+    fitted = _fit(material, room_tokens)
+    sent = _find_positions(fitted.said)
+    others = tuple(pin for pin in material.pins if pin.position not in sent)
+    if len(others) == len(material.pins):
+        return fitted
+    # What would be sent twice need not take room twice, as long as it is sent at all.
+    roomier = _fit(replace(material, pins=others), room_tokens)
+    return roomier if sent <= _find_positions(roomier.said) else fitted
+
+
+def _fit(material: Material, room_tokens: int) -> Fitted:
     left = max(1, int(room_tokens * _SPARE))
     system = cut_text(material.system, left // 2) if material.system else ""
     left -= estimate_tokens(system)
@@ -95,7 +106,7 @@ def fit(material: Material, room_tokens: int) -> Fitted:
     memory = render_memory(summary, pins)
     left -= estimate_tokens(memory) if memory else 0
     said = (*_choose_turns(earlier, left), question)
-    sent = {message.position for message in said if message.position}
+    sent = _find_positions(said)
     pins = tuple(pin for pin in pins if pin.position not in sent)
     preamble = [Message.user(memory)] if (memory := render_memory(summary, pins)) else []
     messages = tuple(merge_same_role([*preamble, *said]))
@@ -227,6 +238,10 @@ def _choose_turns(earlier: Sequence[Message], left: int) -> list[Message]:
             break
         kept.append(turns.pop())
     return [message for turn in reversed(kept) for message in turn]
+
+
+def _find_positions(messages: Sequence[Message]) -> frozenset[int]:
+    return frozenset(message.position for message in messages if message.position)
 
 
 def _name_pin(pin: Pin) -> str:

@@ -63,7 +63,7 @@ class Summaries:
         self._model = model
         self._gauge = gauge or Gauge()
         self._waiting: dict[ThreadKey, Job] = {}
-        self._making: set[ThreadKey] = set()
+        self._making: dict[ThreadKey, asyncio.Event] = {}
         self._worker: asyncio.Task[None] | None = None
         self._is_closed = False
 
@@ -76,21 +76,19 @@ class Summaries:
             self._worker = asyncio.create_task(self._work())
 
     async def make(self, job: Job) -> bool:
-        """Make a summary now. False where somebody else is just making it, or it was cleared.
+        """Make a summary now, after one that is just made here. False where another process makes it,
+        or the conversation was cleared meanwhile.
 
         Raises ProviderError and StoreError.
         """
-        memory = await self._store.load_memory(job.key)
-        if memory.id is None or memory.summarized_until >= job.until:
-            return memory.id is not None
-        if job.key in self._making or not await self._store.claim_summary(memory.id, CLAIM):
-            return False
-        self._making.add(job.key)
+        while made := self._making.get(job.key):
+            await made.wait()
+        self._making[job.key] = made = asyncio.Event()
         try:
-            return await self._extend(memory.id, job)
+            return await self._make(job)
         finally:
-            self._making.discard(job.key)
-            await self._store.release_summary(memory.id)
+            del self._making[job.key]
+            made.set()
 
     async def wait_idle(self) -> None:
         """Wait until no summary is under way."""
@@ -116,6 +114,17 @@ class Summaries:
             except Exception:
                 log.exception("%s: no summary for now", job.key)
 
+    async def _make(self, job: Job) -> bool:
+        memory = await self._store.load_memory(job.key)
+        if memory.id is None or memory.summarized_until >= job.until:
+            return memory.id is not None
+        if not await self._store.claim_summary(memory.id, CLAIM):
+            return False
+        try:
+            return await self._extend(memory.id, job)
+        finally:
+            await self._store.release_summary(memory.id)
+
     async def _extend(self, conversation_id: int, job: Job) -> bool:
         """Make the summary longer until it reaches as far as asked."""
         while True:
@@ -139,7 +148,7 @@ class Summaries:
         request = _build_request(ref, old.text if old else "", lines, job.max_tokens)
         text, usage = await self._ask(ref, request)
         self._gauge.note_usage(str(ref), _estimate(request), usage.input_tokens)
-        text = cut_text(text, job.max_tokens)
+        text = shorten(text, job.max_tokens)
         new = Summary(memory.cleared_position, until, text, str(ref))
         is_saved = await self._store.save_summary(conversation_id, old, new, usage)
         log.info("%s: summarized up to message %d by %s", job.key, until, ref)
@@ -187,6 +196,14 @@ def render_span(span: Sequence[Message], max_tokens: int) -> tuple[str, int]:
         lines.append(line)
         until = message.position
     return "\n\n".join(lines), until
+
+
+def shorten(summary: str, max_tokens: int) -> str:
+    """Take lines out of the middle of a summary that is too long: its ends tell the most."""
+    lines = summary.splitlines()
+    while len(lines) > 1 and estimate_tokens("\n".join(lines)) > max_tokens:
+        del lines[len(lines) // 2]
+    return cut_text("\n".join(lines), max_tokens)
 
 
 def _build_request(ref: ModelRef, summary: str, lines: str, max_tokens: int) -> Request:

@@ -92,6 +92,15 @@ def test_no_pin_is_sent_twice_and_their_order_is_kept(material: Material, room: 
     assert numbers == sorted(numbers)
 
 
+def test_a_pinned_message_that_is_sent_anyway_takes_no_room_twice():
+    said = [Message.user("q" * 300), Message.ai("a" * 300)] * 3
+    messages = number([*said, Message.user("now?")])
+    room = 600
+    assert len(fit(Material(messages), room).said) == 7
+    pins = [Pin(n, messages[n - 1].text, position=n) for n in range(3, 7)]
+    assert len(fit(Material(messages, pins=pins), room).said) == 7
+
+
 @given(st.lists(TEXT, min_size=1, max_size=8), TALK)
 def test_pins_are_sent_while_they_fit(texts: list[str], talk: list[tuple[bool, str]]):
     pins = [Pin(n, text) for n, text in enumerate(texts)]

@@ -20,7 +20,7 @@ from core.providers.base import Request
 from core.run import TurnOptions
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
-from core.summaries import MAX_WAITING, Job, Summaries, render_span
+from core.summaries import MAX_WAITING, Job, Summaries, render_span, shorten
 from core.turns import Turns
 from tests.fakes import ADA, FakeModels, RecordingSinks, make_incoming
 
@@ -209,7 +209,8 @@ async def test_a_summary_is_made_once_though_it_is_asked_for_twice(talk: Talk):
         await talk.ask(f"#{number}")
     job = Job(KEY, 4, 100)
     made = await asyncio.gather(talk.summaries.make(job), talk.summaries.make(job))
-    assert sorted(made) == [False, True]
+    assert made == [True, True]
+    assert len([each for each in talk.models.requests if each.purpose == "summary"]) == 1
 
 
 async def test_a_summary_is_bounded_however_long_the_model_writes(sqlite_store: Store):
@@ -220,6 +221,15 @@ async def test_a_summary_is_bounded_however_long_the_model_writes(sqlite_store: 
         summary = (await sqlite_store.load_memory(KEY)).summary
         assert summary is not None
         assert estimate_tokens(summary.text) <= 100
+
+
+def test_a_summary_that_is_too_long_loses_lines_from_its_middle():
+    lines = [f"- fact number {number}" for number in range(20)]
+    short = shorten("\n".join(lines), 40).splitlines()
+    assert short[0] == lines[0]
+    assert short[-1] == lines[-1]
+    assert len(short) > 3
+    assert set(short) <= set(lines)
 
 
 async def test_no_more_summaries_wait_than_can_be_kept(talk: Talk):
