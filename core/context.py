@@ -83,13 +83,16 @@ def fit(material: Material, room_tokens: int) -> Fitted:
     the summary, and the newest turns, each with its question and its answer.
     """
     fitted = _fit(material, room_tokens)
-    sent = _find_positions(fitted.said)
-    others = tuple(pin for pin in material.pins if pin.position not in sent)
-    if len(others) == len(material.pins):
-        return fitted
     # What would be sent twice need not take room twice, as long as it is sent at all.
-    roomier = _fit(replace(material, pins=others), room_tokens)
-    return roomier if sent <= _find_positions(roomier.said) else fitted
+    while material.pins:
+        sent = _find_positions(fitted.said)
+        others = tuple(pin for pin in material.pins if pin.position not in sent)
+        material = replace(material, pins=others)
+        roomier = _fit(material, room_tokens)
+        if len(roomier.said) <= len(fitted.said) or not sent <= _find_positions(roomier.said):
+            return fitted
+        fitted = roomier
+    return fitted
 
 
 def _fit(material: Material, room_tokens: int) -> Fitted:
