@@ -56,6 +56,15 @@ async def test_a_look_at_the_model_is_seen_by_the_one_who_looks(declared: Skein)
     assert reply["visible_to"] == ADA
 
 
+async def test_ones_own_usage_is_seen_by_oneself_alone(declared: Skein) -> None:
+    await declared.ask("@skein hello")
+    assert await declared.server.command("Ada", GENERAL_CHANNEL, "usage") == ""
+    reply = await declared.server.wait_for_reply(
+        GENERAL_CHANNEL, "Today you used 1 message, 15 tokens"
+    )
+    assert reply["visible_to"] == ADA
+
+
 async def test_an_unknown_model_is_answered_with_a_sentence(declared: Skein) -> None:
     assert await declared.server.command("Ada", GENERAL_CHANNEL, "model", "gtp-9") == ""
     await declared.server.wait_for_reply(GENERAL_CHANNEL, "I can't use that model")

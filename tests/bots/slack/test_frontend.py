@@ -272,6 +272,13 @@ async def test_slash_command_in_a_direct_message_acts_at_once(rig: Rig) -> None:
     assert rig.commands.runs == [("clear", "", key_in(rig, dm))]
 
 
+async def test_ones_own_usage_is_told_in_a_channel_at_once(rig: Rig) -> None:
+    channel = rig.slack.channel("general")
+    assert await rig.slack.command("ada", channel, "/usage") == ""
+    assert (await whisper(rig, channel))["text"] == "*Done*: usage"
+    assert rig.commands.runs == [("usage", "", key_in(rig, channel))]
+
+
 async def test_slash_command_in_a_channel_offers_the_callers_conversations(rig: Rig) -> None:
     channel = rig.slack.channel("general")
     key = key_in(rig, channel, "1700000000.000100")
