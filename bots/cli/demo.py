@@ -104,7 +104,7 @@ async def _serve_page(
     data: Path,
 ) -> Playground:
     """Serve the page at the port asked for, else at the usual one, else at any that is free."""
-    memory = PlaygroundMemory(app.threads, app.settings.system_prompt)
+    memory = PlaygroundMemory(app.threads)
 
     async def serve_at(number: int) -> Playground:
         return await stack.enter_async_context(

@@ -16,9 +16,8 @@ _DISCORD_DM = "@me"
 class PlaygroundMemory:
     """Reads stored conversations for the page."""
 
-    def __init__(self, threads: Threads, system_prompt: str) -> None:
+    def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._system_prompt = system_prompt
 
     async def load(self, place: dict[str, str]) -> ConversationView:
         """Give the conversation of a place, stored or not, and the others of its platform."""
@@ -28,13 +27,14 @@ class PlaygroundMemory:
         key = info.key if info else keys[0]
         history = await self._threads.history(key) if info else ()
         others = await self._threads.recent(place["platform"], limit=_OTHERS)
+        layers = await self._threads.recall.load_layers(key)
         return ConversationView(
             is_stored=info is not None,
             workspace=key.workspace,
             channel=key.channel,
             thread=key.thread,
             model=await self._model_name(key),
-            system_prompt=(info and info.system_prompt) or self._system_prompt,
+            system_prompt="\n\n".join(layer.text for layer in layers),
             messages=[_message_view(entry) for entry in history],
             others=[_choice(other) for other in others],
         )
