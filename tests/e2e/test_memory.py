@@ -3,7 +3,7 @@
 import pytest
 
 from core.context import estimate_tokens
-from tests.core.providers.scripted_server import Answer, Json
+from tests.core.providers.scripted_server import Answer, Json, Refuse
 from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.parametrize("platform", ["slack", "discord"])
@@ -84,3 +84,24 @@ async def test_a_restart_keeps_summary_and_pins_and_clear_drops_them(world: Worl
         await place.wait_for("Noted 5.")
         assert len(world.model.requests[-1].texts) == 1
         assert "<memory>" not in world.model.requests[-1].texts[0]
+
+
+async def test_a_length_that_the_provider_refuses_is_asked_again_with_less(
+    world: World, platform: str
+):
+    world.model.default = answer
+    refusal = (
+        "This model's maximum context length is 300 tokens. However, your messages resulted in 450 tokens. "
+        "Please reduce the length of the messages."
+    )
+    place = world.place(platform)
+    async with world.skein(platform, MAX_NEW_TOKENS="100"):
+        for number in range(3):
+            await place.ask(f"#{number} " + "word " * 40)
+            await place.wait_for(f"Noted {number}.")
+        world.model.play(Refuse(400, refusal, "invalid_request_error"))
+        await place.ask("#9 what now?")
+        await place.wait_for("Noted 9.")
+        refused, taken = [r.payload for r in world.model.requests if not is_summary(r.payload)][-2:]
+        assert refused["messages"][-1] == taken["messages"][-1]
+        assert size(taken) <= 200 < size(refused)
