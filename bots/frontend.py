@@ -7,6 +7,7 @@ from typing import Protocol
 from bots.link import Link
 from core.conversation import Turn
 from core.intake import FileSource
+from core.signs import Sign
 from core.sink import RecordReply, ReplySink
 
 __all__ = ["Frontend", "RecordReply", "ReplySink"]
@@ -43,6 +44,11 @@ class Frontend(Protocol):
     @property
     def files(self) -> FileSource | None:
         """Where the platform has its files. None where people cannot send any."""
+        ...
+
+    @property
+    def sign(self) -> Sign | None:
+        """How a message that waits is shown to be noticed. None where it is not."""
         ...
 
     def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:

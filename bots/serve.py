@@ -44,7 +44,7 @@ async def _serve_one(frontend: Frontend, turns: Turns, stop: asyncio.Event) -> N
     if stop.is_set():  # it was told to stop before there was anything to stop
         return
     log.info("%s: connected as %s", frontend.name, who)
-    turns.attach(frontend.name, frontend.open_sink, frontend.files)
+    turns.attach(frontend.name, frontend.open_sink, frontend.files, frontend.sign)
     resumed = await turns.resume(frontend.name)
     if resumed:
         log.info("%s: took up %d conversations with unfinished turns", frontend.name, resumed)

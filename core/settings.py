@@ -76,6 +76,7 @@ class Settings(LimitSettings):
     max_requests_per_minute: int = Field(default=60, ge=1)
     max_tokens_per_minute: int | None = Field(default=None, ge=1)
     waiting: Literal["queue", "merge"] = "queue"
+    waiting_sign: Literal["eyes", "off"] = "eyes"
     max_attempts: int = Field(default=3, ge=1, le=10)
     max_question_age_minutes: float = Field(default=15, gt=0)
     connect_timeout_seconds: float = Field(default=10, gt=0)

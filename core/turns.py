@@ -26,6 +26,7 @@ from core.lease import Lease
 from core.memory import Memory
 from core.providers.base import Models
 from core.run import Run, TurnOptions
+from core.signs import Sign, Signs
 from core.sink import OpenSink
 from core.store.base import Store
 
@@ -50,6 +51,13 @@ class _Lane:
     """Whether a turn may be under way that nobody runs: after a crash, or a failure of the store."""
     received: dict[int, float] = field(default_factory=dict[int, float])
     """When this process recorded a turn, by the monotonic clock: the other one may be set."""
+    fresh: set[int] = field(default_factory=set[int])
+    """The turns that no earlier process knew, so that none may have left a sign on them."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is under way here, or waits."""
+        return self.run is not None or bool(self.received)
 
 
 class Turns:
@@ -76,6 +84,7 @@ class Turns:
         self._intake = intake or Intake(store)
         self.gate = gate or Gate(store)
         self._open_sinks: dict[str, OpenSink] = {}
+        self._signs = Signs()
         self._lanes: dict[int, _Lane] = {}
         self._is_draining = False
         self._should_look = asyncio.Event()
@@ -86,8 +95,19 @@ class Turns:
     async def __aexit__(self, *error: object) -> None:
         await self.halt()
 
-    def attach(self, platform: str, open_sink: OpenSink, files: FileSource | None = None) -> None:
-        """Say how replies are shown on a platform, and where its files are. Its turns can run from now on."""
+    def attach(
+        self,
+        platform: str,
+        open_sink: OpenSink,
+        files: FileSource | None = None,
+        sign: Sign | None = None,
+    ) -> None:
+        """Say how a platform shows replies, where its files are, and how it shows that a message waits.
+
+        Its turns can run from now on.
+        """
+        if sign is not None:
+            self._signs.attach(platform, sign)
         if files is not None:
             self._intake.attach(platform, files)
         self._open_sinks[platform] = open_sink
@@ -100,6 +120,10 @@ class Turns:
         recorded = await self._store.record(incoming)
         if not recorded.turn.state.is_final:  # one seen before may have lost its caller before this
             lane = self._wake(recorded.turn.conversation_id)
+            if recorded.is_new:
+                lane.fresh.add(recorded.turn.id)
+                if lane.is_busy:
+                    self._signs.show(recorded.turn)
             lane.received.setdefault(recorded.turn.id, time.monotonic())
         return recorded.is_new
 
@@ -136,6 +160,7 @@ class Turns:
         One whose answer is whole already is left to deliver it.
         """
         ids = set(turn_ids)
+        self._signs.clear(ids)
         for lane in self._lanes.values():
             if lane.run and lane.run.turn.id in ids:
                 lane.run.stop()
@@ -178,6 +203,7 @@ class Turns:
                 await self._store.hand_back()
             except StoreError as error:
                 log.warning("turns could not be handed back at once: %s", error)
+        await self._signs.aclose()
 
     @property
     def running_count(self) -> int:
@@ -234,6 +260,7 @@ class Turns:
 
     async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
+        self._take_signs(turn, lane)
         lease = lane.lease = Lease(self._store, turn)
         try:
             sink = self._open_sinks[turn.key.platform](turn, lease.record)
@@ -260,6 +287,14 @@ class Turns:
         finally:
             lane.run = None
             await sink.aclose()
+
+    def _take_signs(self, turn: Turn, lane: _Lane) -> None:
+        """Take away the sign that this turn waits, and those of turns that its reply answers, too."""
+        if turn.id not in lane.fresh:
+            self._signs.clear_old(turn)
+        lane.fresh.discard(turn.id)
+        is_merging = self._options.waiting == "merge"
+        self._signs.clear(lane.received if is_merging else [turn.id])
 
     def _find_age(self, turn: Turn, lane: _Lane) -> timedelta:
         recorded_at = lane.received.get(turn.id)

@@ -31,6 +31,7 @@ from bots.discord.events import (
 )
 from bots.discord.files import DiscordFiles
 from bots.discord.follow import follow_session
+from bots.discord.sign import DiscordSign
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
 from bots.filed import FiledReply
@@ -74,6 +75,8 @@ class DiscordFrontend:
         self._now = now
         self.link = Link()
         self.files = DiscordFiles(lambda: self._client, settings.discord_api_url)
+        is_shown = settings.waiting_sign == "eyes"
+        self.sign = DiscordSign(lambda: self._client) if is_shown else None
         self._open_channels = parse_open_channels(settings.discord_channels)
         self._connected: BotClient | None = None
         self._is_receiving = False
@@ -197,8 +200,8 @@ class DiscordFrontend:
                 )
             except StoreError as error:
                 log.error("%s was not recorded: %s", name, error)  # noqa: TRY400 -- no bug
-                self._told.append(message.id)
                 if heard.manner in (Manner.ADDRESSED, Manner.OPEN):
+                    self._told.append(message.id)
                     await self._answer(heard.incoming, render_for_people(error))
 
     async def on_command(self, interaction: discord.Interaction, command: Command) -> None:

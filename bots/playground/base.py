@@ -103,6 +103,8 @@ class MessageView(TypedDict):
     """The one person who sees an ephemeral message; empty for all others."""
     actions: list[ActionView]
     files: list[FileView]
+    reactions: list[str]
+    """The emoji below it, each once."""
 
 
 class CommandView(TypedDict):

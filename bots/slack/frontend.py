@@ -40,6 +40,7 @@ from bots.slack.login import APP_TOKEN, BOT_TOKEN, check_token, log_in
 from bots.slack.names import Names
 from bots.slack.ports import Commands, Threads, Turns
 from bots.slack.receiver import Receiver
+from bots.slack.sign import SlackSign
 from bots.slack.sink import SlackOutlet
 from bots.slack.speaker import Speaker
 from bots.slack.support import Support
@@ -81,6 +82,7 @@ class SlackFrontend:
         bot_token = _require(settings.slack_bot_token, BOT_TOKEN)
         self._client = make_client(settings.slack_api_url, bot_token)
         self.files = SlackFiles(self._client, settings.slack_api_url)
+        self.sign = SlackSign(self._client) if settings.waiting_sign == "eyes" else None
         self._turns = turns
         self._threads = threads
         self._commands = commands

@@ -28,6 +28,7 @@ class RecordingFrontend:
         self.name = name
         self.link = Link()
         self.files = None
+        self.sign = None
         self.done: list[str] = []
         self.was_done = defaultdict[str, asyncio.Event](asyncio.Event)
         self.sinks = RecordingSinks()

@@ -178,6 +178,7 @@ def react(world: World, post: Post, user: str, emoji: str, *, adds: bool) -> Non
     if not users:
         del post.reactions[emoji]
     _tell_reaction(world, post, user, emoji, "ADD" if adds else "REMOVE")
+    world.show(post)
 
 
 def _tell_reaction(world: World, post: Post, user: str, emoji: str, change: str) -> None:

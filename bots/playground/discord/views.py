@@ -48,6 +48,7 @@ def message_view(state: State, post: Post) -> MessageView:
             if component.get("custom_id")
         ],
         "files": file_views(state, post),
+        "reactions": list(post.reactions),
     }
 
 

@@ -81,6 +81,10 @@ class World:
     def announce_post(self, name: str, post: Post, attempt: int = 1) -> None:
         """Tell everyone that a message is new or changed; `name` is the gateway event's."""
         self.send_post(name, post, attempt)
+        self.show(post)
+
+    def show(self, post: Post) -> None:
+        """Tell the page that a message is new or changed."""
         self.publish({"type": "message", "message": message_view(self.state, post)})
 
     def send_post(self, name: str, post: Post, attempt: int = 1) -> None:

@@ -24,6 +24,10 @@ def channel_view(state: State, channel: Channel) -> ChannelView:
     return ChannelView(id=channel.id, name=name, kind="dm", person=person)
 
 
+_EMOJI = {"eyes": "👀", "white_check_mark": "✅", "+1": "👍", "heart": "❤️"}
+"""What the page shows as a picture; other names are shown as they are."""
+
+
 def message_view(state: State, message: Message) -> MessageView:
     """Show a message.
 
@@ -44,6 +48,7 @@ def message_view(state: State, message: Message) -> MessageView:
         visible_to=message.visible_to,
         actions=blocks.actions_of(message.blocks),
         files=file_views(state, message),
+        reactions=[_EMOJI.get(name, f":{name}:") for name in message.reactions],
     )
 
 

@@ -5,7 +5,7 @@ Synchronous throughout: a change and everything that follows from it happen at o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -112,6 +112,10 @@ class Workspace:
         if echo and not message.visible_to:
             self._tell_bot(events.changed_event(self.state, message, previous))
         return message
+
+    def set_reactions(self, message: Message, reactions: Mapping[str, tuple[str, ...]]) -> None:
+        """Change how people reacted to a message."""
+        self._show(self.state.put(replace(message, reactions=reactions)))
 
     def remove(self, message: Message) -> None:
         """Delete a message. A thread's first message leaves a tombstone, so that the thread stays."""

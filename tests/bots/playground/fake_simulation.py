@@ -167,6 +167,7 @@ class FakeSimulation:
             "visible_to": "",
             "actions": [],
             "files": [],
+            "reactions": [],
         }
         message.update(more)  # pyright: ignore[reportCallIssue, reportArgumentType]
         self.messages[message["id"]] = message

@@ -581,3 +581,14 @@ async def test_message_that_is_refused_keeps_its_files(page: Page, stage: Stage)
 
 def file_payload(name: str, content: bytes) -> FilePayload:
     return {"name": name, "mimeType": "text/plain", "buffer": content}
+
+
+# Reactions
+
+
+async def test_reactions_come_and_go_below_a_message(page: Page, stage: Stage) -> None:
+    message = stage.slack.post("C1", "a question", author="U1", reactions=["👀"])
+    shown = view(page).locator(".message .reaction")
+    await expect(shown).to_have_text(["👀"])
+    stage.slack.change(message, reactions=[])
+    await expect(shown).to_have_count(0)

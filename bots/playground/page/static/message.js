@@ -28,14 +28,15 @@ export function messageElement(platform, message, actions) {
     head: h("header", {}),
     body: h("div", { class: "body" }),
     files: h("div", { class: "files" }),
+    reactions: h("div", { class: "reactions" }),
     offers: h("div", { class: "offers" }),
     thread: h("div", { class: "thread-link" }),
     tools: h("div", { class: "tools" }),
   };
-  const { reference, head, body, files, offers, thread, tools } = element.parts;
+  const { reference, head, body, files, reactions, offers, thread, tools } = element.parts;
   element.append(
     avatar(platform, message.author),
-    h("div", { class: "content" }, reference, head, body, files, offers, thread),
+    h("div", { class: "content" }, reference, head, body, files, reactions, offers, thread),
     tools,
   );
   updateMessage(element, platform, message, actions);
@@ -58,6 +59,12 @@ export function updateMessage(element, platform, message, actions) {
   }
   if (JSON.stringify(before?.files) !== JSON.stringify(message.files)) {
     fill(parts.files, filesElement(platform, message));
+  }
+  if (JSON.stringify(before?.reactions) !== JSON.stringify(message.reactions)) {
+    fill(
+      parts.reactions,
+      (message.reactions ?? []).map((emoji) => h("span", { class: "reaction" }, emoji)),
+    );
   }
   if (JSON.stringify(before?.actions) !== JSON.stringify(message.actions)) {
     fill(

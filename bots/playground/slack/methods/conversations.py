@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from bots.playground.slack.arguments import Arguments
@@ -89,7 +88,7 @@ def add_reaction(workspace: Workspace, args: Arguments) -> Json:
     bot, users = workspace.state.identity.bot_user, message.reactions.get(name, ())
     if bot in users:
         raise RefusedError("already_reacted")
-    workspace.state.put(replace(message, reactions={**message.reactions, name: (*users, bot)}))
+    workspace.set_reactions(message, {**message.reactions, name: (*users, bot)})
     return {}
 
 
@@ -100,8 +99,7 @@ def remove_reaction(workspace: Workspace, args: Arguments) -> Json:
     if bot not in users:
         raise RefusedError("no_reaction")
     left = {**message.reactions, name: tuple(user for user in users if user != bot)}
-    kept = {name: users for name, users in left.items() if users}
-    workspace.state.put(replace(message, reactions=kept))
+    workspace.set_reactions(message, {name: users for name, users in left.items() if users})
     return {}
 
 

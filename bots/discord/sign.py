@@ -1,0 +1,38 @@
+"""The sign on a message that waits: a pair of eyes among its reactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import aiohttp
+import discord
+
+from core.conversation import ThreadKey
+from core.errors import DeliveryError
+
+EYES = "👀"
+
+
+class DiscordSign:
+    """Reacts as the bot."""
+
+    def __init__(self, find_client: Callable[[], discord.Client]) -> None:
+        self._find_client = find_client
+
+    async def show(self, key: ThreadKey, message_id: str) -> None:
+        """Add the eyes. Raises DeliveryError."""
+        await self._call(key, message_id, adds=True)
+
+    async def remove(self, key: ThreadKey, message_id: str) -> None:
+        """Remove the eyes. Raises DeliveryError."""
+        await self._call(key, message_id, adds=False)
+
+    async def _call(self, key: ThreadKey, message_id: str, *, adds: bool) -> None:
+        http = self._find_client().http
+        method = http.add_reaction if adds else http.remove_own_reaction
+        try:
+            await method(int(key.thread or key.channel), int(message_id), EYES)
+        except discord.NotFound:
+            return  # the message is gone, or the sign is
+        except (discord.DiscordException, OSError, aiohttp.ClientError, LookupError) as error:
+            raise DeliveryError(f"Discord says {str(error) or type(error).__name__}") from error

@@ -1,0 +1,103 @@
+"""The sign on a message that has to wait: it was noticed. It goes when the message's turn begins or ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Coroutine, Iterable
+from datetime import timedelta
+from typing import Protocol
+
+from core.conversation import ThreadKey, Turn
+from core.errors import SkeinError
+
+log = logging.getLogger("skein.turns")
+
+MAX_SIGNS = 1000
+"""Signs shown at once; what waits beyond goes without."""
+CALL_TIMEOUT = timedelta(seconds=30)
+LAST_CALLS = timedelta(seconds=2)
+
+
+class Sign(Protocol):
+    """How a platform shows on a person's message that it was noticed. Both may fail with any SkeinError."""
+
+    async def show(self, key: ThreadKey, message_id: str) -> None:
+        """Show the sign. Doing so again changes nothing."""
+        ...
+
+    async def remove(self, key: ThreadKey, message_id: str) -> None:
+        """Take the sign away. It need not be there."""
+        ...
+
+
+class Signs:
+    """Shows signs, one task each, so that no reply waits for one or fails with it."""
+
+    def __init__(self) -> None:
+        self._signs: dict[str, Sign] = {}
+        self._endings: dict[int, asyncio.Event] = {}
+        self._standing: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._told: set[str] = set()
+
+    def attach(self, platform: str, sign: Sign) -> None:
+        """Say how a platform shows signs."""
+        self._signs[platform] = sign
+
+    def show(self, turn: Turn) -> None:
+        """Show that a turn was noticed, until it is cleared."""
+        sign = self._signs.get(turn.key.platform)
+        if sign is None or turn.id in self._endings or len(self._tasks) >= MAX_SIGNS:
+            return
+        self._endings[turn.id] = ending = asyncio.Event()
+        self._standing[turn.id] = self._start(self._keep(sign, turn, ending))
+
+    def clear(self, turn_ids: Iterable[int]) -> None:
+        """Take away the signs of turns, as far as this process showed them."""
+        for turn_id in turn_ids:
+            if ending := self._endings.pop(turn_id, None):
+                ending.set()
+                del self._standing[turn_id]
+
+    def clear_old(self, turn: Turn) -> None:
+        """Take away the sign that an earlier process may have shown on a turn's message."""
+        sign = self._signs.get(turn.key.platform)
+        if sign is not None:
+            self._start(self._try(sign.remove(turn.key, turn.message_id)))
+
+    async def aclose(self) -> None:
+        """Let calls under way end. Signs that stand are taken away by whoever runs their turns."""
+        for task in self._standing.values():
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_CALLS.total_seconds())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep(self, sign: Sign, turn: Turn, ending: asyncio.Event) -> None:
+        await self._try(sign.show(turn.key, turn.message_id))
+        await ending.wait()
+        await self._try(sign.remove(turn.key, turn.message_id))
+
+    async def _try(self, call: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
+                await call
+        except (SkeinError, TimeoutError) as error:
+            self._tell(f"a sign that a message waits could not be shown, or taken away: {error}")
+        except Exception:
+            log.exception("a sign that a message waits could not be shown, or taken away")
+
+    def _tell(self, text: str) -> None:
+        """Say the same once, for it concerns each message that waits."""
+        if text not in self._told:
+            self._told.add(text)
+            log.warning(text)
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
