@@ -92,7 +92,7 @@ _MODEL_SETTINGS = tuple(
     name
     for name in Settings.model_fields
     if name.endswith(("_api_key", "_base_url", "_timeout_seconds"))
-    or name.startswith(("max_", "model", "system_prompt", "temperature"))
+    or name.startswith(("max_", "model", "summary_", "system_prompt", "temperature"))
 )
 
 
