@@ -85,10 +85,11 @@ class FiledReply:
 
     async def _note(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
         """Record a message, and remember which is the last."""
-        await self._record(reply, is_gone=is_gone)
         if is_gone:
+            await self._record(reply, is_gone=True)
             self._replies.pop(reply.part, None)
         else:
+            await self._record(reply)
             self._replies[reply.part] = reply
 
     async def _attach_or_go_on(self, filed: FiledAnswer) -> None:

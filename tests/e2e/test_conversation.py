@@ -128,7 +128,7 @@ async def test_a_long_answer_arrives_whole_and_in_order(world: World, platform: 
     text = "\n".join([*lines, *code, "the very end"])
     pieces = [text[at : at + 700] for at in range(0, len(text), 700)]
     world.model.play(Answer(*pieces))
-    async with world.skein(platform):
+    async with world.skein(platform, ANSWER_FILE_CHARACTERS="0"):
         place = world.place(platform)
         await place.ask("tell me everything")
         await place.wait_for("the very end")

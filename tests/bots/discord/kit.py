@@ -34,6 +34,7 @@ def make_settings(server: SimulatedDiscord, **changes: Any) -> Settings:
         "discord_api_url": server.api_url,
         "discord_channels": "",
         "delivery_timeout_seconds": 20,
+        "answer_file_characters": 0,
         **changes,
     }
     return Settings(_env_file=None, **values)

@@ -33,6 +33,7 @@ async def settings_for(slack: SimulatedSlack, **changes: str) -> Settings:
         "slack_bot_token": slack.bot_token,
         "slack_app_token": slack.app_token,
         "slack_api_url": slack.api_url,
+        "answer_file_characters": "0",
         **changes,
     }
     return await asyncio.to_thread(load_settings, use_environment=False, **values)
