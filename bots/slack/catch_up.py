@@ -21,8 +21,9 @@ from bots.delivery import SlowDownError, TransientError
 from bots.slack.api import RefusedCallError, answer_of, back_off
 from bots.slack.events import PLATFORM, Heard, Payload, is_ts
 from bots.slack.ports import Threads
+from core.beside import beside
 from core.conversation import ThreadKey
-from core.errors import StoreError
+from core.errors import SkeinError, StoreError
 
 log = logging.getLogger("skein.slack")
 
@@ -32,6 +33,8 @@ MAX_CHANNELS = 10
 """Channels of these whose top level is read as well, for mentions that begin a thread."""
 MAX_MESSAGES = 100
 """Messages asked for in a call: more than people say in one place while a bot restarts."""
+MAX_LATE = 100
+"""Mentions that came late and whose threads are still to be read."""
 
 _ATTEMPTS = 3
 
@@ -40,6 +43,8 @@ _ATTEMPTS = 3
 class Times:
     """When to look, and at what pace."""
 
+    late: timedelta = timedelta(seconds=3)
+    """Slack sends again what it takes longer to acknowledge."""
     silence: timedelta = timedelta(minutes=1)
     """A shorter time without a connection is made good by Slack, which sends again."""
     gives_up: timedelta = timedelta(minutes=6, seconds=30)
@@ -92,6 +97,7 @@ class CatchUp:
         self._due_at: datetime | None = None
         self._failed_at: datetime | None = None
         self._changed = asyncio.Event()
+        self._late = asyncio.Queue[Heard](MAX_LATE)
         self._told: set[str] = set()
         self._waits = 0
 
@@ -105,8 +111,37 @@ class CatchUp:
         self._failed_at = self._now()
         self._plan(self._failed_at + self._times.gives_up)
 
+    def note_recorded(self, heard: Heard) -> None:
+        """Take note that a mention was recorded. What followed one that came late may be lost.
+
+        Its writer, or others, may have gone on in the thread without a mention: whoever got that did
+        not know of the thread, acknowledged it, and left it.
+        """
+        is_late = self._now() - heard.sent_at > self._times.late
+        if heard.key.thread and heard.is_addressed and is_late:
+            with suppress(asyncio.QueueFull):
+                self._late.put_nowait(heard)
+
     async def run(self) -> None:
         """Look whenever it is time to, until cancelled."""
+        async with beside(self._follow_late()):
+            await self._look_when_due()
+
+    async def _follow_late(self) -> None:
+        while True:
+            heard = await self._late.get()
+            place = Place(heard.key.workspace, heard.key.channel, heard.key.thread)
+            try:
+                for later in self._choose(
+                    place, await self._load(place, heard.sent_at), heard.sent_at
+                ):
+                    await self._hear(later)
+            except (SkeinError, _TooSlowError) as error:
+                log.warning(
+                    "Slack: what followed %s is not looked for: %s", heard.message_id, error
+                )
+
+    async def _look_when_due(self) -> None:
         while True:
             await self._wait_until_due()
             began, self._waits = self._now(), 0

@@ -183,7 +183,8 @@ class SlackFrontend:
         incoming = heard.to_incoming(await self._names.find(heard.user_ids))
         command = self._commands.read(incoming)
         if command is None:
-            await self._turns.submit(incoming)
+            if await self._turns.submit(incoming):
+                self._catch_up.note_recorded(heard)
             return
         if command.is_slow:  # Slack waits three seconds for its acknowledgement
             self._tasks.start(self._do_slowly(command, incoming))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.e2e.conftest import World
 
 
@@ -36,3 +38,19 @@ async def test_what_is_too_old_is_left(world: World):
     async with world.skein("slack", MAX_QUESTION_AGE_MINUTES="0.0001") as program:
         await program.wait_for_line("caught up, after a look at 0 messages")
     assert len(world.model.requests) == 1
+
+
+async def test_what_followed_a_mention_that_came_late_is_answered(world: World):
+    slack, channel = world.slack, world.slack.channel("general")
+    thread = await slack.say("Ada", channel, "@skein first")
+    slack.give_up()
+    await asyncio.sleep(3.1)
+    async with world.skein("slack") as program:
+        await program.wait_for_line("Slack: connected")
+        await slack.say("Ada", channel, "second", thread=thread)
+        await slack.wait_until_delivered()
+        await slack.redeliver(thread)
+        await slack.wait_for_reply(channel, thread)
+        await slack.wait_for(lambda: len(world.model.requests) == 2 or None)
+    asked = [request.payload["messages"][-1]["content"] for request in world.model.requests]
+    assert asked == ["first", "second"]
