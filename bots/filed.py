@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from bots.answer_file import AnswerFile, FiledAnswer, file_answer, find_beginning
@@ -47,7 +48,10 @@ class FiledReply:
         record: RecordReply,
         open_sink: Callable[[RecordReply], ReplySink],
         max_characters: int,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        """Take what opens the sink below, and what raises where no call may be made any more."""
+        self._check = check
         self._outlet = outlet
         self._record = record
         self._max_characters = max_characters if outlet.may_attach else 0
@@ -96,10 +100,14 @@ class FiledReply:
         shown = [reply for reply in self._replies.values() if reply.kind in ("message", "stream")]
         last = max(shown, key=lambda reply: reply.part)
         try:
-            await _insist(lambda: self._outlet.attach(last, filed.file))
+            await _insist(partial(self._attach, last, filed.file))
         except DeliveryError as error:
             log.warning("the file %s could not be sent, it is shown: %s", filed.file.name, error)
             await self._sink.finish(f"{filed.shown}\n\n{filed.rest}")
+
+    async def _attach(self, reply: ReplyMessage, file: AnswerFile) -> None:
+        self._check()
+        await self._outlet.attach(reply, file)
 
 
 async def _insist(call: Callable[[], Awaitable[None]]) -> None:

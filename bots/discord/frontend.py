@@ -145,12 +145,13 @@ class DiscordFrontend:
         )
         channel = turn.key.thread or turn.key.channel
 
+        check = partial(self._turns.check_hold, turn)
+
         def open_pages(record: RecordReply) -> PagedReply:
-            check = partial(self._turns.check_hold, turn)
             return self._page_reply(outlet, record, channel, turn.replies, check)
 
         longest = self._settings.answer_file_characters
-        return FiledReply(turn, outlet, record, open_pages, longest)
+        return FiledReply(turn, outlet, record, open_pages, longest, check)
 
     async def aclose(self) -> None:
         """End what is under way and close all connections. A second call does nothing."""

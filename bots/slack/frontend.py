@@ -142,6 +142,8 @@ class SlackFrontend:
             partial(self._threads.known_replies, turn.key),
         )
 
+        check = partial(self._turns.check_hold, turn)
+
         def open_pages(record: RecordReply) -> PagedReply:
             return PagedReply(
                 outlet,
@@ -149,10 +151,10 @@ class SlackFrontend:
                 self._stream_pace if outlet.appends else self._update_pace,
                 taken_over=turn.replies,
                 give_up_after=self._delivery_timeout,
-                check=partial(self._turns.check_hold, turn),
+                check=check,
             )
 
-        return FiledReply(turn, outlet, record, open_pages, self._answer_file_characters)
+        return FiledReply(turn, outlet, record, open_pages, self._answer_file_characters, check)
 
     async def aclose(self) -> None:
         """Release everything. Answers to commands get a moment to go out."""
