@@ -16,7 +16,7 @@ from datetime import timedelta
 from core import errors
 from core.context import cut_text, estimate_tokens
 from core.conversation import Message, ThreadKey, Usage
-from core.errors import SkeinError, UnknownModelError
+from core.errors import EmptyAnswerError, SkeinError, UnknownModelError
 from core.gauge import Gauge
 from core.providers.base import Asker, ModelRef, Models, Request
 from core.store.base import Memory, Store, Summary
@@ -147,6 +147,8 @@ class Summaries:
         old = memory.summary
         request = _build_request(ref, old.text if old else "", lines, job.max_tokens)
         text, usage = await self._ask(ref, request)
+        if not text:  # reasoning may use up all there is room for
+            raise EmptyAnswerError(str(ref), "the summary has no text")
         self._gauge.note_usage(str(ref), _estimate(request), usage.input_tokens)
         text = shorten(text, job.max_tokens)
         new = Summary(memory.cleared_position, until, text, str(ref))

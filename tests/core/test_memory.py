@@ -213,6 +213,24 @@ async def test_a_summary_is_made_once_though_it_is_asked_for_twice(talk: Talk):
     assert len([each for each in talk.models.requests if each.purpose == "summary"]) == 1
 
 
+async def test_an_empty_summary_never_takes_the_place_of_what_is_remembered(sqlite_store: Store):
+    is_silent = False
+
+    def reply(request: Request) -> str | Exception:
+        return "" if is_silent and request.purpose == "summary" else answer(request)
+
+    async with open_talk(sqlite_store, reply=reply) as talk:
+        for number in range(12):
+            await talk.ask(f"#{number} " + "word " * 20)
+        before = (await sqlite_store.load_memory(KEY)).summary
+        is_silent = True
+        for number in range(12, 24):
+            await talk.ask(f"#{number} " + "word " * 20)
+        assert before is not None
+        assert (await sqlite_store.load_memory(KEY)).summary == before
+        assert "Summary of:" in talk.models.requests[-1].messages[0].text
+
+
 async def test_a_summary_is_bounded_however_long_the_model_writes(sqlite_store: Store):
     async with open_talk(sqlite_store, reply=lambda _: "long " * 2000) as talk:
         for number in range(3):
