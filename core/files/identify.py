@@ -69,6 +69,7 @@ _ZIPPED = (
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLD_OFFICE = (
+    ("EncryptedPackage", "application/x-encrypted"),  # what is locked is wrapped into the old form
     ("Workbook", "application/vnd.ms-excel"),
     ("WordDocument", "application/msword"),
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
@@ -95,7 +96,7 @@ def identify(content: bytes) -> str:
         return _RIFF.get(content[8:12], "application/octet-stream")
     if content[4:8] == b"ftyp":
         return _BRANDS.get(content[8:12], "video/mp4")
-    if b"%PDF-" in content[:1024]:
+    if content.lstrip().startswith(b"%PDF-"):
         return "application/pdf"
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return next((type_ for part, type_ in _ZIPPED if part in content), "application/zip")
@@ -104,7 +105,12 @@ def identify(content: bytes) -> str:
         return next((type_ for name, type_ in streams if name in content), "application/x-ole")
     if content.startswith(b"BM") and content[6:10] == b"\x00\x00\x00\x00":
         return "image/bmp"
-    return "text/plain" if find_encoding(content) else "application/octet-stream"
+    if find_encoding(content):
+        return "text/plain"
+    has_junk_first = (
+        b"%PDF-" in content[:1024]
+    )  # which readers of PDFs bear, and texts about them have
+    return "application/pdf" if has_junk_first else "application/octet-stream"
 
 
 def find_kind(media_type: str) -> Kind:
@@ -121,6 +127,8 @@ def explain_unreadable(media_type: str) -> str:
         return f"{kind} is not read"
     if media_type == "image/heic":
         return "HEIC images are not read; send it as JPEG or PNG"
+    if form == "x-encrypted":
+        return "it is locked with a password"
     if form in ("msword", "vnd.ms-powerpoint", "x-ole"):
         return "this old Office format is not read; save it as .docx or .pptx"
     if form.startswith("vnd.oasis.opendocument"):

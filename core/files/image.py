@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from core.errors import FileError
 
@@ -40,7 +40,9 @@ def fit_image(content: bytes) -> tuple[str, bytes, str]:
         raise FileError("the image has too many pixels") from error
     except MemoryError:
         raise FileError("the image takes too much memory") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except FileError:
+        raise
+    except Exception as error:  # the decoders raise whatever broken bytes lead them to
         raise FileError("the image is damaged") from error
 
 
@@ -59,6 +61,8 @@ def _moves(image: Image.Image) -> bool:
 def _redraw(image: Image.Image) -> tuple[str, bytes]:
     """Draw it upright and small enough: as PNG where parts are transparent, else as JPEG."""
     image.draft("RGB", (MAX_EDGE, MAX_EDGE))  # a large JPEG is decoded at a fraction of its size
+    if image.mode in ("L", "RGB", "RGBA"):  # first of all, for each step below copies all pixels
+        image.thumbnail((MAX_EDGE, MAX_EDGE))
     upright = ImageOps.exif_transpose(image)
     is_transparent = upright.has_transparency_data
     drawn = upright.convert("RGBA" if is_transparent else "RGB")

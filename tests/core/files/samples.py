@@ -19,6 +19,13 @@ def make_image(
     return data.getvalue()
 
 
+def make_plain_image(size: tuple[int, int]) -> bytes:
+    """Write a PNG of one color, which is small however many pixels it has."""
+    data = io.BytesIO()
+    Image.new("RGB", size).save(data, "PNG")
+    return data.getvalue()
+
+
 def make_pdf(*pages: str) -> bytes:
     """Write a PDF with a line of text on each page."""
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
@@ -42,6 +49,13 @@ def make_pdf(*pages: str) -> bytes:
     end = f"xref\n0 {len(places) + 1}\n0000000000 65535 f \n{table}"
     end += f"trailer << /Size {len(places) + 1} /Root 1 0 R >>\nstartxref\n{len(data)}\n%%EOF\n"
     return data + end.encode()
+
+
+def make_locked_pdf() -> bytes:
+    """Write a PDF that nobody has the password of: what should prove one proves none."""
+    proof = f"<{'5a' * 32}>"
+    lock = f"/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O {proof} /U {proof} >>"
+    return make_pdf("secret").replace(b"/Root", f"{lock} /ID [<01> <01>] /Root".encode())
 
 
 def make_docx(*paragraphs: str) -> bytes:

@@ -58,6 +58,9 @@ def zip_with(name: str, content: bytes = b"x") -> bytes:
         (b"\x7fELF\x02\x01", "application/x-executable", "unreadable"),
         (b"\x00\x01\x02\x03", "application/octet-stream", "unreadable"),
         (b"print('hello')\n", "text/plain", "text"),
+        (b'if content.startswith(b"%PDF-"):\n    ...\n', "text/plain", "text"),
+        (b"\x00junk" + make_pdf("Hello"), "application/pdf", "pdf"),
+        (OLE + "EncryptedPackage".encode("utf-16-le"), "application/x-encrypted", "unreadable"),
         ("Grüße, 世界".encode(), "text/plain", "text"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "text/plain", "text"),
     ],
@@ -98,6 +101,7 @@ def test_lines_end_alike() -> None:
         ("image/heic", "JPEG"),
         ("application/msword", ".docx"),
         ("application/zip", "archives"),
+        ("application/x-encrypted", "locked with a password"),
         ("application/octet-stream", "this kind of file"),
     ],
 )

@@ -17,7 +17,9 @@ from tests.core.files.samples import (
     make_bomb,
     make_docx,
     make_image,
+    make_locked_pdf,
     make_pdf,
+    make_plain_image,
     make_pptx,
     make_xlsx,
 )
@@ -98,6 +100,12 @@ async def test_large_image_is_made_smaller() -> None:
         assert image.size == (MAX_EDGE, 523)
 
 
+async def test_image_of_most_pixels_is_read() -> None:
+    content = make_plain_image((9_900, 9_900))
+    with Image.open(io.BytesIO((await read(content)).file.content)) as image:
+        assert image.size == (MAX_EDGE, MAX_EDGE)
+
+
 async def test_image_stands_upright_and_tells_no_place() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
@@ -129,7 +137,9 @@ async def test_moving_image_gives_its_first_picture() -> None:
         (make_image("PNG")[:60], "damaged"),
         (make_image("JPEG", (900, 900))[:3_000], "damaged"),
         (make_docx("Hello")[:-300], "damaged"),
+        (b"GIF89a\x01", "damaged"),
         (b"%PDF-1.7 nothing", "damaged"),
+        (make_locked_pdf(), "locked with a password"),
         (b"ID3\x04", "audio is not read"),
         (b"\x00\x01\x02", "this kind of file is not read"),
     ],
