@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Coroutine, Iterable
 from datetime import timedelta
 from typing import Protocol
 
+from core.beside import beside
 from core.conversation import ThreadKey, Turn
 from core.errors import SkeinError
 
@@ -15,7 +16,8 @@ log = logging.getLogger("skein.turns")
 
 MAX_SIGNS = 1000
 """Signs shown at once; what waits beyond goes without."""
-CALL_TIMEOUT = timedelta(seconds=30)
+CALL_TIMEOUT = timedelta(minutes=10)
+"""A burst of signs is shown and taken away at the platform's pace."""
 LAST_CALLS = timedelta(seconds=2)
 
 
@@ -60,6 +62,12 @@ class Signs:
                 ending.set()
                 del self._standing[turn_id]
 
+    def forget(self, turn_ids: Iterable[int]) -> None:
+        """Leave signs to the process that runs these turns."""
+        for turn_id in turn_ids:
+            if self._endings.pop(turn_id, None):
+                self._standing.pop(turn_id).cancel()
+
     def clear_old(self, turn: Turn) -> None:
         """Take away the sign that an earlier process may have shown on a turn's message."""
         sign = self._signs.get(turn.key.platform)
@@ -77,8 +85,8 @@ class Signs:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, sign: Sign, turn: Turn, ending: asyncio.Event) -> None:
-        await self._try(sign.show(turn.key, turn.message_id))
-        await ending.wait()
+        async with beside(self._try(sign.show(turn.key, turn.message_id))):
+            await ending.wait()
         await self._try(sign.remove(turn.key, turn.message_id))
 
     async def _try(self, call: Awaitable[None]) -> None:
@@ -86,15 +94,18 @@ class Signs:
             async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
                 await call
         except (SkeinError, TimeoutError) as error:
-            self._tell(f"a sign that a message waits could not be shown, or taken away: {error}")
+            self._tell(error)
         except Exception:
             log.exception("a sign that a message waits could not be shown, or taken away")
 
-    def _tell(self, text: str) -> None:
-        """Say the same once, for it concerns each message that waits."""
-        if text not in self._told:
-            self._told.add(text)
-            log.warning(text)
+    def _tell(self, error: Exception) -> None:
+        """Say each kind of trouble once, for it concerns each message that waits."""
+        kind = type(error).__name__
+        if kind not in self._told:
+            self._told.add(kind)
+            log.warning(
+                "a sign that a message waits could not be shown, or taken away: %s", error or kind
+            )
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

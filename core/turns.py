@@ -246,6 +246,7 @@ class Turns:
                     back_off = min(back_off * 2, LONGEST_BACK_OFF)
                     lane.may_be_stuck = True
         finally:
+            self._signs.forget(lane.received)
             del self._lanes[conversation_id]
 
     async def _next_turn(self, conversation_id: int, lane: _Lane) -> Turn | None:

@@ -18,6 +18,7 @@ class DiscordSign:
 
     def __init__(self, find_client: Callable[[], discord.Client]) -> None:
         self._find_client = find_client
+        self._refusing: set[str] = set()
 
     async def show(self, key: ThreadKey, message_id: str) -> None:
         """Add the eyes. Raises DeliveryError."""
@@ -28,11 +29,19 @@ class DiscordSign:
         await self._call(key, message_id, adds=False)
 
     async def _call(self, key: ThreadKey, message_id: str, *, adds: bool) -> None:
+        place = key.thread or key.channel
+        if place in self._refusing:
+            return
         http = self._find_client().http
         method = http.add_reaction if adds else http.remove_own_reaction
         try:
-            await method(int(key.thread or key.channel), int(message_id), EYES)
+            await method(int(place), int(message_id), EYES)
         except discord.NotFound:
             return  # the message is gone, or the sign is
+        except discord.Forbidden as error:
+            self._refusing.add(place)
+            raise DeliveryError(
+                f"the bot may not react in channel {place}: {error.text}"
+            ) from error
         except (discord.DiscordException, OSError, aiohttp.ClientError, LookupError) as error:
             raise DeliveryError(f"Discord says {str(error) or type(error).__name__}") from error

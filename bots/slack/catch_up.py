@@ -23,7 +23,7 @@ from bots.slack.events import PLATFORM, Heard, Payload, is_ts
 from bots.slack.ports import Threads
 from core.beside import beside
 from core.conversation import ThreadKey
-from core.errors import SkeinError, StoreError
+from core.errors import StoreError
 
 log = logging.getLogger("skein.slack")
 
@@ -130,16 +130,23 @@ class CatchUp:
     async def _follow_late(self) -> None:
         while True:
             heard = await self._late.get()
+            self._waits = 0
             place = Place(heard.key.workspace, heard.key.channel, heard.key.thread)
             try:
-                for later in self._choose(
-                    place, await self._load(place, heard.sent_at), heard.sent_at
-                ):
+                messages = await self._load(place, heard.sent_at)
+                for later in self._choose(place, messages, heard.sent_at):
                     await self._hear(later)
-            except (SkeinError, _TooSlowError) as error:
+            except _TooSlowError:
+                self._tell(
+                    "Slack lets this app read too little to see what followed a late mention"
+                )
+            except StoreError as error:
                 log.warning(
                     "Slack: what followed %s is not looked for: %s", heard.message_id, error
                 )
+            except Exception:
+                log.exception("Slack: what followed %s could not be looked for", heard.message_id)
+            await asyncio.sleep(self._times.between_calls.total_seconds())
 
     async def _look_when_due(self) -> None:
         while True:
