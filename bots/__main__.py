@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from bots.cli import chat, copy, demo, migrate, run, usage
+from bots.cli import backup, chat, copy, demo, migrate, run, usage
 from core.errors import SettingsError, SkeinError, TokenRefusedError, UnknownModelError
 
 log = logging.getLogger("skein")
@@ -18,7 +18,7 @@ EXIT_FAILURE = 1
 EXIT_MISCONFIGURED = 2
 EXIT_INTERRUPTED = 130
 
-COMMANDS = (run, chat, demo, usage, migrate, copy)
+COMMANDS = (run, chat, demo, usage, backup, migrate, copy)
 
 
 def build_parser() -> argparse.ArgumentParser:
