@@ -30,8 +30,7 @@ def fit_image(content: bytes) -> tuple[str, bytes, str]:
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         with Image.open(io.BytesIO(content), formats=_READ) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise FileError("the image has too many pixels")
+            _check_size(image)
             note = "only the first picture of it was looked at" if _moves(image) else ""
             if _fits(image, content):
                 return _TAKEN[image.format or ""], content, note
@@ -44,6 +43,12 @@ def fit_image(content: bytes) -> tuple[str, bytes, str]:
         raise
     except Exception as error:  # the decoders raise whatever broken bytes lead them to
         raise FileError("the image is damaged") from error
+
+
+def _check_size(image: Image.Image) -> None:
+    """Refuse what Pillow only warns of. Raises FileError."""
+    if image.width * image.height > MAX_PIXELS:
+        raise FileError("the image has too many pixels")
 
 
 def _fits(image: Image.Image, content: bytes) -> bool:
