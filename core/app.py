@@ -30,6 +30,7 @@ from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
 from core.providers.demo import DemoProvider
 from core.providers.ollama import probe_ollama
 from core.providers.openai import OpenAIProvider
+from core.providers.probe import probe_endpoints
 from core.providers.proxy import find_proxy
 from core.providers.router import RetryPolicy, Router
 from core.quotas import Quotas, load_quotas
@@ -105,7 +106,7 @@ async def open_models(settings: Settings, shared: Database | None = None) -> Asy
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session, AsyncExitStack() as stack:
         installed = await probe_ollama(session, settings.ollama_base_url)
-        endpoints = load_endpoints(settings, installed)
+        endpoints = await probe_endpoints(session, load_endpoints(settings, installed))
         catalogue = Catalogue(endpoints, settings.model, settings.models)
         providers = {each.name: build_provider(each, session, settings) for each in endpoints}
         limiters = {
@@ -144,6 +145,8 @@ def build_provider(
     match endpoint.kind:
         case "openai":
             return OpenAIProvider(name, session, base_url, key, timeouts)
+        case "azure":
+            return OpenAIProvider(name, session, base_url, key, timeouts, is_azure=True)
         case "anthropic":
             return AnthropicProvider(name, session, base_url, key, timeouts)
         case "demo":

@@ -47,7 +47,7 @@ class SlidingWindow:
     it would wait forever otherwise, and the provider has the last word on it.
     """
 
-    def __init__(self, max_requests: int, max_tokens: int | None = None) -> None:
+    def __init__(self, max_requests: int | None, max_tokens: int | None = None) -> None:
         self._max_requests = max_requests
         self._max_tokens = max_tokens
         self._entries: deque[Entry] = deque()
@@ -80,7 +80,7 @@ class SlidingWindow:
         """Say when there is room for a request, if nothing else changes; not before now."""
         self._forget_until(now)
         at = max(now, self._paused_until)
-        excess_requests = len(self._entries) + 1 - self._max_requests
+        excess_requests = len(self._entries) + 1 - self._max_requests if self._max_requests else 0
         excess_tokens = self._tokens + max(0, tokens) - self._max_tokens if self._max_tokens else 0
         for entry in self._entries:
             if excess_requests <= 0 and excess_tokens <= 0:
@@ -136,7 +136,7 @@ class RateLimiter:
 
     def __init__(
         self,
-        max_requests_per_minute: int,
+        max_requests_per_minute: int | None = None,
         max_tokens_per_minute: int | None = None,
         *,
         max_wait: timedelta = MAX_WAIT,

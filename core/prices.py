@@ -98,6 +98,21 @@ def find_known_window(provider: str, model: str) -> int | None:
     return found.context_window
 
 
+def find_known_models(provider: str) -> tuple[str, ...]:
+    """Name the models that a provider is known to serve; none where nobody knows."""
+    try:
+        from genai_prices.data_snapshot import get_snapshot
+
+        snapshot = get_snapshot()
+        found = snapshot.find_provider(None, _OWN_NAMES.get(provider, provider), None)
+    except LookupError:
+        return ()
+    except Exception:
+        log.warning("the models of %s cannot be told", provider, exc_info=True)
+        return ()
+    return tuple(model.id for model in found.models)
+
+
 def load_prices() -> None:
     """Load the table now, which blocks: to be called in a thread, before the first answer."""
     find_known_window("openai", "gpt-4o")
@@ -105,10 +120,10 @@ def load_prices() -> None:
 
 def _calculate(address: str, model: str, usage: Usage, at: datetime | None) -> Decimal | None:
     """Look a price up. Raises LookupError where there is none, and whatever the table raises."""
-    import genai_prices
-
     if not address:
         return None
+    import genai_prices  # see above
+
     cached = min(usage.cached_tokens or 0, usage.input_tokens or 0)
     written = min(usage.written_tokens or 0, (usage.input_tokens or 0) - cached)
     found = genai_prices.calc_price(

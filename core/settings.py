@@ -18,6 +18,7 @@ from pydantic_settings import (
 from core.errors import SettingsError
 from core.files.values import FileLimits
 from core.limit_settings import LimitSettings, Names
+from core.model_settings import HttpUrl, ModelSettings, check_http_url
 
 DEFAULT_SYSTEM_PROMPT = (
     "You are Skein, a helpful assistant in a team's chat. Answer concisely and in the language of the "
@@ -25,22 +26,11 @@ DEFAULT_SYSTEM_PROMPT = (
 )
 
 
-def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("expected an address that begins with http:// or https://")
-    if not (parts := urlsplit(value)).hostname or parts.username or parts.password:
-        raise ValueError("expected an address with a host, and without a user or password")
-    return value.rstrip("/")
-
-
 def _slack_url(value: str) -> str:
-    return _http_url(value) + "/"
+    return check_http_url(value) + "/"
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-
-
-class Settings(LimitSettings):
+class Settings(ModelSettings, LimitSettings):
     """What an installation may choose. Field names are the variables' names in lower case."""
 
     model_config = SettingsConfigDict(
@@ -55,34 +45,11 @@ class Settings(LimitSettings):
 
     database_url: str = Field(default="sqlite:///skein.db", repr=False)
 
-    model: str | None = None
-    models: Names = ()
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
     system_prompt_file: Path | None = None
-    summary_model: str | None = None
-    max_new_tokens: int = Field(default=4096, ge=1)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_context_tokens: int | None = Field(default=None, ge=500)
-
-    gemini_api_key: SecretStr | None = None
-    groq_api_key: SecretStr | None = None
-    openrouter_api_key: SecretStr | None = None
-    openai_api_key: SecretStr | None = None
-    openai_base_url: HttpUrl = "https://api.openai.com/v1"
-    anthropic_api_key: SecretStr | None = None
-    anthropic_base_url: HttpUrl = "https://api.anthropic.com"
-    ollama_base_url: HttpUrl = "http://localhost:11434"
-
-    max_requests_per_minute: int = Field(default=60, ge=1)
-    max_tokens_per_minute: int | None = Field(default=None, ge=1)
     waiting: Literal["queue", "merge"] = "queue"
     waiting_sign: Literal["eyes", "off"] = "eyes"
-    max_attempts: int = Field(default=3, ge=1, le=10)
     max_question_age_minutes: float = Field(default=15, gt=0)
-    connect_timeout_seconds: float = Field(default=10, gt=0)
-    first_token_timeout_seconds: float = Field(default=60, gt=0)
-    token_timeout_seconds: float = Field(default=60, gt=0)
-    answer_timeout_seconds: float = Field(default=600, gt=0)
     store_patience_seconds: float = Field(default=30, ge=0)
     delivery_timeout_seconds: float = Field(default=120, gt=0)
 

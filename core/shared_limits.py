@@ -45,7 +45,7 @@ class SharedLimiter:
         self,
         database: Database,
         name: str,
-        max_requests_per_minute: int,
+        max_requests_per_minute: int | None = None,
         max_tokens_per_minute: int | None = None,
         *,
         max_wait: timedelta = MAX_WAIT,

@@ -1,114 +1,29 @@
-"""Which providers there are, which of them are configured, and which of them a model's name means. Pure.
+"""Which providers are configured, and which of them a model's name means. Pure.
 
-A new provider that speaks Chat Completions is one entry in `PROVIDERS` and one setting for its key.
+`core/providers/known.py` has the table of those that are known by name.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
 from core.errors import SettingsError, UnknownModelError
-from core.prices import find_known_window
+from core.prices import find_known_models, find_known_window
 from core.providers.base import ModelRef
+from core.providers.known import ALIASES, FAMILIES, PROVIDERS, WINDOWS, Kind, KnownProvider
 from core.providers.sight import find_image_tokens
 from core.settings import Settings
 
-Kind = Literal["openai", "anthropic", "demo"]
-
 DEFAULT_WINDOW_TOKENS = 32_768
-
-
-@dataclass(frozen=True, slots=True)
-class KnownProvider:
-    """A provider that Skein knows. `base_url` is empty where a setting has it."""
-
-    name: str
-    kind: Kind
-    base_url: str
-    default_model: str
-    variable: str
-    """The setting that makes it configured."""
-
-
-PROVIDERS = (
-    KnownProvider(
-        "gemini",
-        "openai",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-        "gemini-flash-latest",
-        "GEMINI_API_KEY",
-    ),
-    KnownProvider(
-        "groq",
-        "openai",
-        "https://api.groq.com/openai/v1",
-        "llama-3.3-70b-versatile",
-        "GROQ_API_KEY",
-    ),
-    KnownProvider(
-        "openrouter",
-        "openai",
-        "https://openrouter.ai/api/v1",
-        "openai/gpt-4o-mini",
-        "OPENROUTER_API_KEY",
-    ),
-    KnownProvider("openai", "openai", "", "gpt-4o-mini", "OPENAI_API_KEY"),
-    KnownProvider("anthropic", "anthropic", "", "claude-sonnet-4-5", "ANTHROPIC_API_KEY"),
-    KnownProvider("ollama", "openai", "", "llama3.3", "OLLAMA_BASE_URL"),
-)
-_PROVIDERS = {provider.name: provider for provider in PROVIDERS}
-
-ALIASES = {
-    "gpt-4o": ("openai/gpt-4o", "openrouter/openai/gpt-4o"),
-    "gpt-4o-mini": ("openai/gpt-4o-mini", "openrouter/openai/gpt-4o-mini"),
-    "claude-4-sonnet": (
-        "anthropic/claude-sonnet-4-20250514",
-        "openrouter/anthropic/claude-sonnet-4",
-    ),
-    "llama-3.3-70b": (
-        "groq/llama-3.3-70b-versatile",
-        "openrouter/meta-llama/llama-3.3-70b-instruct",
-        "ollama/llama3.3",
-    ),
-    "gemini-2.0-flash": ("gemini/gemini-2.0-flash", "openrouter/google/gemini-2.0-flash-001"),
-}
-"""Plain names, and who serves them, in order: the first that is configured answers."""
-
-_FAMILIES = (
-    (("gpt-", "chatgpt-", "o1", "o3", "o4"), "openai"),
-    (("claude-",), "anthropic"),
-    (("gemini-",), "gemini"),
-)
-
-_WINDOWS = (
-    ("gpt-3.5", 16_385),
-    ("gpt-4", 8_192),
-    ("gpt-4-turbo", 128_000),
-    ("gpt-4o", 128_000),
-    ("gpt-4.1", 1_047_576),
-    ("gpt-5", 400_000),
-    ("gpt-oss", 131_072),
-    ("chatgpt-4o", 128_000),
-    ("o1", 200_000),
-    ("o1-mini", 128_000),
-    ("o3", 200_000),
-    ("o4", 200_000),
-    ("claude-", 200_000),
-    ("gemini-", 1_048_576),
-    ("llama-3", 131_072),
-    ("llama-3-", 8_192),
-    ("deepseek-", 65_536),
-    ("mistral-large", 131_072),
-    ("mistral-small", 131_072),
-    ("qwen3", 40_960),
-)
+_MAX_LISTED = 100
+"""How many of a server's models are listed; any other can be named all the same."""
 _OLLAMA_WINDOW_TOKENS = 4_096
 """Ollama cuts at 4,096 tokens by default whatever the model can, from the front and in silence."""
+_PROVIDERS = {provider.name: provider for provider in PROVIDERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +39,21 @@ class Endpoint:
     """Whether it stands for servers of all kinds, so that any plain name may be one of its models."""
     models: tuple[str, ...] = ()
     """The models it is known to have; not all, where it was not asked."""
+    is_own: bool = False
+    """Whether it is a server of one's own, which is asked for its models."""
+    windows: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How much its models take in, as far as it tells."""
+
+    def with_models(self, windows: Mapping[str, int | None]) -> Endpoint:
+        """Give it with the models that it was found to have, and the first of them as its default."""
+        names = tuple(windows)[:_MAX_LISTED]
+        if not names:
+            return self
+        known = {name: tokens for name, tokens in windows.items() if tokens}
+        default = self.default_model if self.default_model in windows else names[0]
+        return replace(
+            self, default_model=default, models=names, serves_any_name=False, windows=known
+        )
 
 
 _DEMO = Endpoint("demo", "demo", "", "echo", models=("echo",))
@@ -136,25 +66,36 @@ def load_endpoints(
 
     `ollama_models` are those that a running Ollama has installed; None where none runs.
     """
-    defaults = type(settings).model_fields
-    endpoints: list[Endpoint] = []
-    for known in PROVIDERS:
-        setting = f"{known.name}_base_url"
-        base_url: str = known.base_url or getattr(settings, setting)
-        is_custom = not known.base_url and base_url != defaults[setting].default
-        if known.name == "ollama":
-            if is_custom or ollama_models:
-                endpoints.append(_ollama_endpoint(base_url, ollama_models or ()))
-            continue
-        key: SecretStr | None = getattr(settings, known.variable.lower())
-        if key or is_custom:
-            any_name = is_custom and known.name == "openai"
-            endpoints.append(
-                Endpoint(known.name, known.kind, base_url, known.default_model, key, any_name)
-            )
+    found = (_find_endpoint(known, settings, ollama_models) for known in PROVIDERS)
+    endpoints = [endpoint for endpoint in found if endpoint]
     if not endpoints or (settings.model or "").startswith("demo/"):
         endpoints.append(_DEMO)
     return tuple(endpoints)
+
+
+def _find_endpoint(
+    known: KnownProvider, settings: Settings, ollama_models: Sequence[str] | None
+) -> Endpoint | None:
+    """Give a provider as it is configured, or None."""
+    prefix = "azure_openai" if known.name == "azure" else known.name
+    setting, defaults = f"{prefix}_base_url", type(settings).model_fields
+    base_url: str = known.base_url or getattr(settings, setting) or ""
+    is_custom = not known.base_url and base_url != (defaults[setting].default or "")
+    if known.name == "ollama":
+        is_there = is_custom or bool(ollama_models)
+        return _ollama_endpoint(base_url, ollama_models or ()) if is_there else None
+    key: SecretStr | None = getattr(settings, f"{prefix}_api_key", None)
+    if not base_url or not (key or is_custom):
+        return None
+    return Endpoint(
+        known.name,
+        known.kind,
+        base_url,
+        known.default_model,
+        key,
+        serves_any_name=is_custom and (known.is_own or known.name == "openai"),
+        is_own=is_custom and (known.is_own or known.name == "openai"),
+    )
 
 
 def _ollama_endpoint(base_url: str, models: Sequence[str]) -> Endpoint:
@@ -172,7 +113,7 @@ def find_window_tokens(provider: str, model: str) -> int:
     if provider == "ollama":
         return _OLLAMA_WINDOW_TOKENS
     name = model.rpartition("/")[2].lower()
-    known = [(len(prefix), tokens) for prefix, tokens in _WINDOWS if name.startswith(prefix)]
+    known = [(len(prefix), tokens) for prefix, tokens in WINDOWS if name.startswith(prefix)]
     if known:
         return max(known)[1]
     return find_known_window(provider, model) or DEFAULT_WINDOW_TOKENS
@@ -182,16 +123,28 @@ class Catalogue:
     """The models that can be had from these endpoints, by the names that people give them."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], model: str | None = None, models: Sequence[str] = ()
+        self,
+        endpoints: Sequence[Endpoint],
+        model: str | None = None,
+        models: Sequence[str] = (),
+        windows: Mapping[str, int] | None = None,
     ) -> None:
         """Take the endpoints, the installation's model, and those that people may choose (all, if none).
 
-        Raises SettingsError where a name among them means no model.
+        `windows` are how many tokens models take in, by `provider/model` or by any name that means
+        one, where the operator knows better. Raises SettingsError where a name among them means no model.
         """
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._windows: Mapping[str, int] = {}
+        self._allowed: frozenset[ModelRef] | None = None
+        self._windows = {
+            str(self._get_set("models", name)): n for name, n in (windows or {}).items()
+        }
         self.names = _all_names(endpoints)
         chosen = [self._get_set("MODELS", name) for name in models]
-        self.default = self._get_set("MODEL", model) if model else _first(endpoints, chosen)
+        self.default = (
+            self._get_set("MODEL", model) if model else self._choose(endpoints[0], chosen)
+        )
         self._allowed = frozenset((*chosen, self.default)) if chosen else None
         if chosen:
             self.names = _plain_first((*models, *([model] if model else [])))
@@ -216,14 +169,14 @@ class Catalogue:
         """Give a name its meaning: provider/model, an alias, a family, whatever a server may have."""
         provider, _, model = name.partition("/")
         if model and provider.lower() in self._endpoints:
-            return _ref(provider.lower(), model)
+            return self._ref(provider.lower(), model)
         for place in ALIASES.get(name.lower(), ()):
             provider_of_alias, _, model_of_alias = place.partition("/")
             if provider_of_alias in self._endpoints:
-                return _ref(provider_of_alias, model_of_alias)
+                return self._ref(provider_of_alias, model_of_alias)
         endpoint = self._find_server(name) if _is_plain(name) else None
         if endpoint:
-            return _ref(endpoint.name, name)
+            return self._ref(endpoint.name, name)
         raise self._unknown(name)
 
     def _find_server(self, name: str) -> Endpoint | None:
@@ -246,9 +199,30 @@ class Catalogue:
         if variables:
             reason = f"needs a provider that is not set up: set {' or '.join(variables)}"
             return UnknownModelError(name, (), reason)
-        return UnknownModelError(
-            name, difflib.get_close_matches(name.lower(), self.names, cutoff=0.5)
+        return UnknownModelError(name, self._find_closest(name))
+
+    def _find_closest(self, name: str) -> tuple[str, ...]:
+        """Give the names that come closest, of all that the configured providers are known to serve."""
+        names = {known.lower(): known for known in self.names}
+        if self._allowed is None:
+            for provider in self._endpoints:
+                for model in find_known_models(provider):
+                    names.setdefault(model.lower(), f"{provider}/{model}")
+        closest = difflib.get_close_matches(name.lower(), names, cutoff=0.5)
+        return tuple(dict.fromkeys(names[found] for found in closest))
+
+    def _choose(self, endpoint: Endpoint, chosen: Sequence[ModelRef]) -> ModelRef:
+        """Choose a provider's default, unless people may choose only among others."""
+        first = self._ref(endpoint.name, endpoint.default_model)
+        return first if not chosen or first in chosen else chosen[0]
+
+    def _ref(self, provider: str, model: str) -> ModelRef:
+        window_tokens = (
+            self._windows.get(f"{provider}/{model}")
+            or self._endpoints[provider].windows.get(model)
+            or find_window_tokens(provider, model)
         )
+        return ModelRef(provider, model, window_tokens, find_image_tokens(provider, model))
 
     def _get_set(self, variable: str, name: str) -> ModelRef:
         try:
@@ -256,12 +230,6 @@ class Catalogue:
         except UnknownModelError as error:
             mend = "Name a model as provider/model, and set its provider's key."
             raise SettingsError(variable, str(error), mend) from error
-
-
-def _first(endpoints: Sequence[Endpoint], chosen: Sequence[ModelRef]) -> ModelRef:
-    """Choose the first provider's default, unless people may choose only among others."""
-    first = _ref(endpoints[0].name, endpoints[0].default_model)
-    return first if not chosen or first in chosen else chosen[0]
 
 
 def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
@@ -279,11 +247,6 @@ def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
     return _plain_first((*aliases, *full))
 
 
-def _ref(provider: str, model: str) -> ModelRef:
-    window_tokens = find_window_tokens(provider, model)
-    return ModelRef(provider, model, window_tokens, find_image_tokens(provider, model))
-
-
 def _is_plain(name: str) -> bool:
     """Whether a text can be a model's own name: slashes within are common, a provider's is none."""
     has_provider = name.partition("/")[0].lower() in _PROVIDERS and "/" in name
@@ -292,7 +255,7 @@ def _is_plain(name: str) -> bool:
 
 def _family(name: str) -> str:
     lowered = name.lower()
-    return next((family for starts, family in _FAMILIES if lowered.startswith(starts)), "")
+    return next((family for starts, family in FAMILIES if lowered.startswith(starts)), "")
 
 
 def _plain_first(names: Iterable[str]) -> tuple[str, ...]:

@@ -42,13 +42,18 @@ class OpenAIProvider:
         base_url: str,
         key: SecretStr | None = None,
         timeouts: Timeouts | None = None,
+        *,
+        is_azure: bool = False,
     ) -> None:
+        """Take what reaches the server. Azure wants the key in a header `api-key`."""
         self.name = name
-        headers = {"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {}
+        headers: dict[str, str] = {}
+        if key:
+            secret = key.get_secret_value().strip()
+            headers = {"api-key": secret} if is_azure else {"Authorization": f"Bearer {secret}"}
         limits = ("max_tokens", "max_completion_tokens")
-        if (
-            urlsplit(base_url).hostname == "api.openai.com"
-        ):  # its reasoning models refuse max_tokens
+        # OpenAI's reasoning models refuse max_tokens.
+        if is_azure or urlsplit(base_url).hostname == "api.openai.com":
             limits = ("max_completion_tokens", "max_tokens")
         self._server = ModelServer(
             name, session, base_url, headers, key, timeouts or Timeouts(), Dialect(limits)

@@ -136,7 +136,10 @@ class ChatCompletionsWire:
         return json.dumps({"choices": [choice], "usage": self._usage((11, 7))}, indent=1)
 
     def key(self, headers: Mapping[str, str]) -> str:
-        return headers.get("authorization", "").removeprefix("Bearer ")
+        """Give the key, in OpenAI's header or in Azure's."""
+        return headers.get("authorization", "").removeprefix("Bearer ") or headers.get(
+            "api-key", ""
+        )
 
     def _chunk(self, delta: Json, finish: str | None = None) -> bytes:
         return self._data({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
@@ -212,6 +215,7 @@ class ScriptedModelServer:
         self.requests: list[RecordedRequest] = []
         self.key: str | None = None
         self.models: list[str] = ["scripted-large", "scripted-small"]
+        self.windows: dict[str, int] = {}
         self.ollama_models: list[str] | None = None
         self._script: deque[Behaviour | Respond] = deque()
         self._closing = asyncio.Event()
@@ -292,7 +296,11 @@ class ScriptedModelServer:
             MessagesWire().key(request.headers),
         ):
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
-        return web.json_response({"data": [{"id": name} for name in self.models]})
+        models = [
+            {"id": name} | ({"max_model_len": self.windows[name]} if name in self.windows else {})
+            for name in self.models
+        ]
+        return web.json_response({"data": models})
 
     async def _list_tags(self, _: web.Request) -> web.Response:
         if self.ollama_models is None:

@@ -14,12 +14,20 @@ from core.providers.catalogue import (
     load_endpoints,
 )
 from core.providers.ollama import probe_ollama
+from core.providers.probe import probe_endpoints
 from core.settings import load_settings
 from tests.core.providers.scripted_server import ScriptedModelServer
 
 ALL_KEYS = {
     f"{name}_api_key": f"{name}-key"
     for name in ("gemini", "groq", "openrouter", "openai", "anthropic")
+}
+MORE = {
+    **{f"{name}_api_key": "k" for name in ("mistral", "deepseek", "xai", "together")},
+    "azure_openai_api_key": "k",
+    "azure_openai_base_url": "https://me.openai.azure.com/openai/v1",
+    "vllm_base_url": "http://127.0.0.1:8000/v1",
+    "lmstudio_base_url": "http://127.0.0.1:1234/v1",
 }
 
 
@@ -47,6 +55,23 @@ class TestEndpoints:
             "anthropic",
             "ollama",
         ]
+
+    def test_every_known_provider_is_configured_by_its_own_settings(self) -> None:
+        assert names_of(**MORE) == [
+            "mistral",
+            "deepseek",
+            "xai",
+            "together",
+            "azure",
+            "vllm",
+            "lmstudio",
+        ]
+        for endpoint in load_endpoints(load_settings(use_environment=False, **MORE)):
+            assert endpoint.base_url.startswith("http")
+            assert endpoint.default_model
+
+    def test_an_azure_key_without_an_address_configures_nothing(self) -> None:
+        assert names_of(azure_openai_api_key="k") == ["demo"]
 
     @pytest.mark.parametrize("name", ["openai", "anthropic", "ollama"])
     def test_a_base_url_of_ones_own_counts_as_configured_without_a_key(self, name: str) -> None:
@@ -147,6 +172,11 @@ class TestNames:
             make_catalogue(openai_api_key="k").get("gtp-4o")
         assert "gpt-4o" in unknown.value.closest
 
+    def test_closest_names_are_those_of_all_configured_providers(self) -> None:
+        with pytest.raises(UnknownModelError) as unknown:
+            make_catalogue(openai_api_key="k", xai_api_key="k").get("gork-4.3")
+        assert "xai/grok-4.3" in unknown.value.closest
+
     @pytest.mark.parametrize("name", ["", "  ", "/", "openai/", "what is this", "a\nb"])
     def test_what_is_no_name_is_unknown(self, name: str) -> None:
         with pytest.raises(UnknownModelError):
@@ -217,6 +247,32 @@ def test_windows_are_known_or_guessed_with_care(provider: str, model: str, token
 
 
 class TestProbe:
+    async def test_a_server_of_ones_own_is_asked_for_its_models_and_the_first_is_the_default(
+        self, server: ScriptedModelServer, session: aiohttp.ClientSession
+    ) -> None:
+        server.models = ["text-embedding-small", "qwen3-8b", "phi-4"]
+        settings = load_settings(use_environment=False, openai_base_url=server.openai_url)
+        catalogue = Catalogue(await probe_endpoints(session, load_endpoints(settings)))
+        assert str(catalogue.default) == "openai/qwen3-8b"
+        assert str(catalogue.get("phi-4")) == "openai/phi-4"
+        with pytest.raises(UnknownModelError, match="the closest are openai/qwen3-8b"):
+            catalogue.get("qwen-8b")
+
+    async def test_a_server_that_says_nothing_has_the_usual_default(
+        self, unused_url: str, session: aiohttp.ClientSession
+    ) -> None:
+        settings = load_settings(use_environment=False, openai_base_url=unused_url)
+        (endpoint,) = await probe_endpoints(session, load_endpoints(settings))
+        assert endpoint.default_model == "gpt-4o-mini"
+
+    async def test_a_window_that_a_server_tells_counts(
+        self, server: ScriptedModelServer, session: aiohttp.ClientSession
+    ) -> None:
+        server.windows = {"scripted-small": 12_345}
+        settings = load_settings(use_environment=False, vllm_base_url=server.openai_url)
+        catalogue = Catalogue(await probe_endpoints(session, load_endpoints(settings)))
+        assert catalogue.get("scripted-small").window_tokens == 12_345
+
     async def test_a_running_ollama_names_its_models(
         self, server: ScriptedModelServer, session: aiohttp.ClientSession
     ) -> None:

@@ -465,3 +465,15 @@ class NeverResolver(OneAddressResolver):
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[Any]:
         await asyncio.Event().wait()
         return []
+
+
+async def test_azure_gets_the_key_in_a_header_of_its_own(
+    session: aiohttp.ClientSession, server: ScriptedModelServer
+) -> None:
+    secret = SecretStr(KEY)
+    provider = OpenAIProvider("azure", session, server.openai_url, secret, is_azure=True)
+    await read(provider, ask("m", "Hi"))
+    (request,) = server.requests
+    assert request.headers["api-key"] == KEY
+    assert "authorization" not in request.headers
+    assert "max_completion_tokens" in request.payload
