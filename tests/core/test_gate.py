@@ -24,17 +24,23 @@ from tests.fakes import FakeModels, RecordingSinks, make_incoming
 
 PRICES = Prices(own={"fake/model": Price(Decimal(1), Decimal(2))})
 TWO_A_DAY = Quotas({Rule(Scope.USER, Measure.MESSAGES, Period.DAY): 2})
+OPTIONS = TurnOptions("Be brief.")
 
 
 class World:
     """A runner over a store, with a model and people."""
 
     def __init__(
-        self, store: Store, quotas: Quotas, models: FakeModels, prices: Prices = PRICES
+        self,
+        store: Store,
+        quotas: Quotas,
+        models: FakeModels,
+        prices: Prices = PRICES,
+        options: TurnOptions = OPTIONS,
     ) -> None:
         self.store, self.models, self.sinks = store, models, RecordingSinks()
         gate = Gate(store, prices, lambda: quotas, timedelta(milliseconds=1))
-        self.turns = Turns(store, models, TurnOptions("Be brief."), gate=gate)
+        self.turns = Turns(store, models, options, gate=gate)
         self.turns.attach("test", self.sinks.open_sink)
 
     async def ask(self, number: int, thread: str = "t1", author: Author | None = None) -> None:
@@ -82,6 +88,24 @@ async def test_refused_question_stays_out_of_what_the_next_one_sends(store: Stor
     sent = " ".join(message.text for message in world.models.requests[-1].messages)
     assert "question 2" not in sent
     assert "question 1" in sent
+
+
+async def test_limit_of_one_person_takes_no_merged_question_of_another_along(store: Store) -> None:
+    ben, options = Author("U2", "Ben"), TurnOptions("Be brief.", waiting="merge")
+    one_a_day = Quotas({Rule(Scope.USER, Measure.MESSAGES, Period.DAY): 1})
+    world = World(store, one_a_day, FakeModels(), options=options)
+    world.models.hold()
+    async with world.turns:
+        await world.turns.submit(make_incoming("question 0"))
+        async with asyncio.timeout(10):
+            await world.models.many_at_once(1)
+        await world.turns.submit(make_incoming("question 1", number=1, author=ben))
+        await world.turns.submit(make_incoming("question 2", number=2))
+        world.models.release()
+        assert await world.turns.wait_idle(timedelta(seconds=10))
+    assert [shown.notice[:22] for shown in world.sinks.shown] == ["", "You have used your 1 m", ""]
+    assert world.sinks.shown[-1].text == "Answer to Ben: question 1"
+    assert "question 2" not in str(world.models.requests)
 
 
 async def test_answer_is_stored_with_what_it_took(store: Store) -> None:

@@ -74,5 +74,8 @@ class Journal(Protocol):
         ...
 
     async def reject(self, turn: Turn, reason: str) -> bool:
-        """Move a queued or running turn to `rejected`: a limit refused it."""
+        """Move a queued or running turn to `rejected`: a limit refused it.
+
+        Questions of the same person that were merged into it end with it; those of others wait again.
+        """
         ...

@@ -172,7 +172,11 @@ class SqlJournal(Room):
 
     @in_transaction
     async def reject(self, transaction: Transaction, turn: Turn, reason: str) -> bool:
-        """Reject a turn that has no answer yet; its question is not sent again."""
+        """Reject a turn that has no answer yet; what others asked, and was merged into it, waits again."""
+        await transaction.lock_conversation_of(turn.id)
+        freed = await transaction.load("free_merged", turn_id=turn.id, attempt=turn.attempts)
+        for row in freed:
+            await transaction.find("unplace_question", turn_id=row["id"])
         return await self._end_unsent(transaction, "reject", turn, reason)
 
     async def _end_unsent(

@@ -6,7 +6,7 @@ import pytest
 
 from core.conversation import Turn, TurnState, Usage
 from core.store.base import Store
-from tests.core.store.values import KEY, OpenStore, ask, at, get_turn, load_texts, queue
+from tests.core.store.values import BEN, KEY, OpenStore, ask, at, get_turn, load_texts, queue
 
 S = TurnState
 
@@ -67,6 +67,24 @@ class MergingContract:
         assert (first.state.is_final, first.error, second.error) == (True, "because", "because")
         assert await states(store, later) == [S.QUEUED]
         assert await load_texts(store) == []
+
+    async def test_limit_of_one_person_refuses_no_question_of_another(self, store: Store) -> None:
+        bens = await queue(store, ask(1, author=BEN))
+        anns = [await queue(store, ask(seconds)) for seconds in (2, 3)]
+        lead = await start_merged(store, bens)
+        assert await store.reject(lead, "too many")
+        assert await states(store, bens, *anns) == [S.QUEUED, S.REJECTED, S.REJECTED]
+        assert await load_texts(store) == []
+        freed = await start_merged(store, bens)
+        assert (freed.id, freed.merged_into) == (bens.id, None)
+        assert await load_texts(store) == ["question 1"]
+
+    async def test_late_refusal_frees_nothing(self, store: Store) -> None:
+        bens = await queue(store, ask(1, author=BEN))
+        lead = await start_merged(store, await queue(store, ask(2)))
+        assert await store.save_reply(lead, "answer", "model", Usage())
+        assert not await store.reject(lead, "late")
+        assert (await get_turn(store, bens.id)).merged_into == lead.id
 
     async def test_answer_that_was_not_delivered_stays_with_all_its_questions(
         self, store: Store

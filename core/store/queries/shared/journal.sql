@@ -169,6 +169,26 @@ WHERE (id = :turn_id OR merged_into = :turn_id)
     )
 RETURNING id, sent_at;
 
+-- name: free_merged(turn_id, attempt)
+-- Let other people's questions that were merged into a turn wait again: the limit that refuses it may not
+-- be theirs.
+UPDATE turns SET merged_into = NULL
+WHERE merged_into = :turn_id
+    AND finished_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM turns AS latest
+        WHERE latest.id = :turn_id
+            AND latest.attempts = :attempt
+            AND latest.state IN ('queued', 'running')
+            AND latest.author_id <> turns.author_id
+    )
+RETURNING id;
+
+-- name: unplace_question(turn_id)^
+-- Take a question that waits again from its place in the conversation.
+UPDATE messages SET position = NULL WHERE turn_id = :turn_id
+RETURNING id;
+
 -- name: mark_unsent(turn_id)
 -- Never send a turn's messages again. A question that still waits takes the place where it ended.
 UPDATE messages
