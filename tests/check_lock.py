@@ -50,7 +50,7 @@ def main() -> int:
     ]
     problems += [
         f"{name} names a host"
-        for name in ("requirements.lock", "requirements-dev.lock")
+        for name in ("requirements.lock", "requirements-dev.lock", "requirements-model.lock")
         if "://" in (ROOT / name).read_text()
     ]
     for problem in problems:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
@@ -25,6 +26,8 @@ from core.providers.sse import EventDecoder, EventTooLongError
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 _TAIL_SECONDS = 5.0  # an answer that is whole waits no longer for its usage
+_STALE_CONNECTIONS = 3
+"""How many kept connections may prove closed when used: llama.cpp promises to keep them, and closes them."""
 _DRAIN_SECONDS = 0.25  # for the last bytes, without which the connection cannot be used again
 
 
@@ -132,7 +135,8 @@ class ModelServer:
     async def _request(
         self, method: str, path: str, payload: bytes | None = None
     ) -> aiohttp.ClientResponse:
-        return await self._session.request(
+        request = partial(
+            self._session.request,
             method,
             self._base_url + path,
             data=payload,
@@ -141,6 +145,13 @@ class ModelServer:
             proxy=self._proxy,
             allow_redirects=False,  # a redirect to another host would take the key along
         )
+        for _ in range(_STALE_CONNECTIONS):
+            try:
+                return await request()
+            except aiohttp.ClientOSError as error:
+                if not isinstance(error.__cause__, aiohttp.ClientConnectionResetError):
+                    raise
+        return await request()
 
 
 class _Answer:
