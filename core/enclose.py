@@ -37,7 +37,7 @@ class Enclosed:
 async def enclose(
     messages: Sequence[Message], ref: ModelRef, room_tokens: int, find_file: FindFile
 ) -> Enclosed:
-    """Put into messages, of which the last one is the question, what fits of their files.
+    """Put into messages, of which those behind the last answer are the question, what fits of their files.
 
     A question's document is cut where it is too long; an earlier one is sent whole or not at all.
     `room_tokens` is what there is for the whole conversation. Raises what `find_file` does.
@@ -46,8 +46,10 @@ async def enclose(
         return Enclosed(tuple(messages), ())
     envelope = _Envelope(ref, int(room_tokens * _SHARE), find_file)
     filled: list[Message] = []
+    is_question = True
     for message in reversed(messages):
-        filled.append(await envelope.fill(message, is_question=not filled))
+        is_question &= message.role == "user"
+        filled.append(await envelope.fill(message, is_question=is_question))
     return Enclosed(tuple(reversed(filled)), tuple(envelope.notes))
 
 
@@ -65,11 +67,13 @@ class _Envelope:
     async def fill(self, message: Message, *, is_question: bool) -> Message:
         """Put a message's files into it."""
         texts, images = [message.text] if message.text else [], list[Image]()
+        notes: list[str] = []
         for attachment in message.attachments:
             said = await self._put(attachment, images, may_cut=is_question)
             texts.append(said.text)
             if is_question and said.note:
-                self.notes.append(f"📎 `{clean_name(attachment.name)}`: {said.note}.")
+                notes.append(f"📎 `{clean_name(attachment.name)}`: {said.note}.")
+        self.notes[:0] = notes  # the newest message is filled first
         return replace(message, text="\n\n".join(texts), images=tuple(images))
 
     async def _put(self, attachment: Attachment, images: list[Image], *, may_cut: bool) -> _Said:

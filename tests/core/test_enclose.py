@@ -72,6 +72,17 @@ async def test_notes_of_earlier_files_are_not_said_again() -> None:
     assert enclosed.notes == ()
 
 
+async def test_notes_of_all_that_is_answered_together_are_said() -> None:
+    lost = Attachment("F1", "a.mp3", note="audio is not read")
+    late = Attachment("F2", "b.zip", note="archives are not opened")
+    messages = [said("old", lost), Message.ai("Yes."), said("one", lost), said("two", late)]
+    enclosed = await enclose(messages, SEEING, 10_000, find)
+    assert enclosed.notes == (
+        "📎 `a.mp3`: audio is not read.",
+        "📎 `b.zip`: archives are not opened.",
+    )
+
+
 async def test_question_whose_document_is_too_long_gets_its_beginning() -> None:
     enclosed = await enclose([said("sum up", stored("text"))], SEEING, 1_000, find)
     assert estimate_message_tokens(enclosed.messages[0]) < 1_000
