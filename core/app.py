@@ -107,13 +107,14 @@ async def open_models(settings: Settings, shared: Database | None = None) -> Asy
     async with aiohttp.ClientSession(connector=connector) as session, AsyncExitStack() as stack:
         installed = await probe_ollama(session, settings.ollama_base_url)
         endpoints = await probe_endpoints(session, load_endpoints(settings, installed))
-        catalogue = Catalogue(endpoints, settings.model, settings.models)
+        fallbacks = {"": settings.fallback_models}
+        catalogue = Catalogue(endpoints, settings.model, settings.models, fallbacks=fallbacks)
         providers = {each.name: build_provider(each, session, settings) for each in endpoints}
         limiters = {
             each.name: await stack.enter_async_context(open_limiter(each.name, settings, shared))
             for each in endpoints
         }
-        policy = RetryPolicy(max_attempts=settings.max_attempts)
+        policy = RetryPolicy(settings.max_attempts, on_break=settings.on_break)
         async with aclosing(Router(catalogue, providers, limiters, policy)) as router:
             yield router
 

@@ -34,7 +34,7 @@ class Meter:
 
     @property
     def model(self) -> str:
-        """Who was asked."""
+        """Who answers."""
         return str(self._ref)
 
     @property
@@ -44,6 +44,7 @@ class Meter:
 
     def heed(self, chunk: Chunk) -> None:
         """Take in a piece of the answer."""
+        self._ref = chunk.answered_by or self._ref
         if chunk.text.strip() and self._first_text_at is None:
             self._first_text_at = self._clock()
         self._text += chunk.text

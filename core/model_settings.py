@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -28,6 +28,8 @@ class ModelSettings(BaseSettings):
 
     model: str | None = None
     models: Names = ()
+    fallback_models: Names = ()
+    on_break: Literal["keep", "replace"] = "keep"
     summary_model: str | None = None
     max_new_tokens: int = Field(default=4096, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=2)

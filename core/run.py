@@ -16,6 +16,7 @@ from core.errors import (
     DeliveryError,
     EmptyAnswerError,
     LeaseLostError,
+    ProviderError,
     SkeinError,
     StoreError,
     render_for_people,
@@ -35,6 +36,7 @@ log = logging.getLogger("skein.turns")
 INTERRUPTED = "I was interrupted before I could answer this. Please ask again."
 STORE_AWAY = "I can't reach my memory right now. I will answer as soon as it is back."
 STOPPED = "Stopped: the conversation was cleared."
+BREAK_NOTE = "\n\n_(The answer broke off here. Say “go on” for the rest.)_"
 FIRST_PAUSE = timedelta(seconds=0.25)
 LONGEST_PAUSE = timedelta(seconds=4)
 LENGTH_NOTE = "\n\n_(This answer reached its length limit. Say “go on” for the rest.)_"
@@ -91,7 +93,7 @@ class Run:
         self._prepared: Prepared | None = None
         self._shown = ""
         self._was_stopped = False
-        self._asking: asyncio.Task[tuple[ModelRef, str, Usage]] | None = None
+        self._asking: asyncio.Task[tuple[str, str, Usage]] | None = None
 
     async def run(self) -> None:
         """Answer, deliver, and say so in the journal."""
@@ -142,8 +144,8 @@ class Run:
             return None
         if await self._is_refused():
             return None
-        ref, text, usage = await self._ask_stoppably()
-        if not await self._save(text, str(ref), usage):
+        model, text, usage = await self._ask_stoppably()
+        if not await self._save(text, model, usage):
             raise _StoppedError
         self._meter = None  # what it took is stored with the answer
         return text
@@ -176,7 +178,7 @@ class Run:
         is_late = self._age > self._options.max_age
         return self.turn.crashes >= self._options.max_attempts or is_late
 
-    async def _ask_stoppably(self) -> tuple[ModelRef, str, Usage]:
+    async def _ask_stoppably(self) -> tuple[str, str, Usage]:
         """Ask in a task of its own: a stop ends that alone, any other cancellation the turn."""
         if self._was_stopped:
             raise _StoppedError
@@ -191,24 +193,23 @@ class Run:
         finally:
             self._asking = None
 
-    async def _ask(self) -> tuple[ModelRef, str, Usage]:
+    async def _ask(self) -> tuple[str, str, Usage]:
+        """Ask, and give who answered, the answer, and what it took."""
         loaded = await self._load()
         if not loaded.has_question:
             raise _StoppedError  # it was taken out of the conversation meanwhile
         author = self.turn.author
         prepared = await self._memory.prepare(loaded, author)
         try:
-            text, usage = await self._stream(prepared.ref, prepared.request)
+            model, text, usage = await self._stream(prepared.ref, prepared.request)
         except ContextTooLongError as error:
-            if self._shown:
-                raise
             log.warning("%s: asking again with less: %s", self._name, error)
             prepared = await self._memory.shrink(loaded, prepared, author, error)
-            text, usage = await self._stream(prepared.ref, prepared.request)
-        if not usage.is_estimated:
+            model, text, usage = await self._stream(prepared.ref, prepared.request)
+        if not usage.is_estimated and model == str(prepared.ref):
             self._memory.learn(prepared, usage)
         self._prepared = prepared
-        return prepared.ref, prepared.annotate(text), usage
+        return model, prepared.annotate(text), usage
 
     async def _load(self) -> Loaded:
         """Load the conversation, once the files of what is asked now are taken in."""
@@ -218,20 +219,33 @@ class Run:
         await self._intake.take(self.turn)
         return await self._memory.load(self.turn.key)
 
-    async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, Usage]:
+    async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, str, Usage]:
         self._meter = meter = self._gate.measure(ref, request)
         notice = QueueNotice(self._sink.hold, self._gate.notice_after)
         request = replace(request, asker=name_asker(self.turn, notice.on_place))
-        reason = None
-        async with beside(notice.run()), self._models.stream(ref, request) as chunks:
-            async for chunk in chunks:
-                meter.heed(chunk)
-                reason = chunk.finish_reason or reason
-                self._show(chunk.text)
+        note = ""
+        try:
+            async with beside(notice.run()), self._models.stream(ref, request) as chunks:
+                async for chunk in chunks:
+                    meter.heed(chunk)
+                    if chunk.is_restart:
+                        self._show_restart(meter.model)
+                    note = LENGTH_NOTE if chunk.finish_reason == "length" else note
+                    self._show(chunk.text)
+        except ProviderError as error:
+            if not self._shown.strip():
+                raise
+            log.warning("%s: the answer broke off: %s", self._name, error)
+            note = BREAK_NOTE
         text = self._shown.rstrip()
         if not text:
             raise EmptyAnswerError(str(ref), "the answer has no text")
-        return close_fence(text) + LENGTH_NOTE if reason == "length" else text, meter.read()
+        return meter.model, close_fence(text) + note if note else text, meter.read()
+
+    def _show_restart(self, model: str) -> None:
+        """Say below an answer that broke off who answers anew."""
+        broken = close_fence(self._shown.rstrip())
+        self._shown = f"{broken}\n\n_(The answer broke off here. {model} answers anew:)_\n\n"
 
     def _show(self, text: str) -> None:
         """Show more of the answer. The whole answer will begin so: it has no white space around it."""

@@ -56,12 +56,32 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model as one provider serves it. Its text form is `provider/model`."""
+
+    provider: str
+    model: str
+    window_tokens: int
+    image_tokens: int = 0
+    """How many an image takes at the most; 0 for a model that cannot see, or of which nobody knows."""
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of an answer. The last one carries why it ended, and the usage where it is told."""
 
     text: str = ""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    pause: timedelta | None = None
+    """How long the provider wants to be asked nothing, as the answer's headers say."""
+    answered_by: ModelRef | None = None
+    """Set by the router where another model than the one that was asked speaks from here on."""
+    is_restart: bool = False
+    """Whether what came before broke off, and a whole answer follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +114,6 @@ class Provider(Protocol):
     async def aclose(self) -> None:
         """Release what the provider holds. A shared session is not its to close."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRef:
-    """A model as one provider serves it. Its text form is `provider/model`."""
-
-    provider: str
-    model: str
-    window_tokens: int
-    image_tokens: int = 0
-    """How many an image takes at the most; 0 for a model that cannot see, or of which nobody knows."""
-
-    def __str__(self) -> str:
-        return f"{self.provider}/{self.model}"
 
 
 class Models(Protocol):

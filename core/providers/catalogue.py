@@ -128,11 +128,15 @@ class Catalogue:
         model: str | None = None,
         models: Sequence[str] = (),
         windows: Mapping[str, int] | None = None,
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Take the endpoints, the installation's model, and those that people may choose (all, if none).
 
         `windows` are how many tokens models take in, by `provider/model` or by any name that means
-        one, where the operator knows better. Raises SettingsError where a name among them means no model.
+        one, where the operator knows better. `fallbacks` are who answers where a model cannot, in order,
+        by the same names; under "" those of all others.
+
+        Raises SettingsError where a name among them means no model.
         """
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._windows: Mapping[str, int] = {}
@@ -148,6 +152,12 @@ class Catalogue:
         self._allowed = frozenset((*chosen, self.default)) if chosen else None
         if chosen:
             self.names = _plain_first((*models, *([model] if model else [])))
+        self._fallbacks = {
+            self._get_set("models", name) if name else None: tuple(
+                self._get_set("FALLBACK_MODELS", fallback) for fallback in names
+            )
+            for name, names in (fallbacks or {}).items()
+        }
         if self.default not in map(self._resolve, self.names):
             self.names += (str(self.default),)
 
@@ -159,6 +169,10 @@ class Catalogue:
         if self._allowed is not None and ref not in self._allowed:
             raise UnknownModelError(name, self.names[:5], "is not among those to choose from")
         return ref
+
+    def find_fallbacks(self, ref: ModelRef) -> tuple[ModelRef, ...]:
+        """Give the models that answer where one cannot, in order."""
+        return self._fallbacks.get(ref, self._fallbacks.get(None, ()))
 
     def find_address(self, provider: str) -> str:
         """Say where a provider is; empty where it is not configured."""

@@ -53,7 +53,7 @@ async def probe_models(
     try:
         async with session.get(
             url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers={"Connection": "close"} | ({"Authorization": f"Bearer {key}"} if key else {}),
             timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS),
             proxy=find_proxy(url),
             allow_redirects=False,

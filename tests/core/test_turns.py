@@ -12,8 +12,9 @@ import pytest
 
 from core import turns
 from core.conversation import Author, ReplyMessage, ThreadKey, Turn, TurnState, Usage
-from core.errors import AuthError, StoreError
-from core.run import INTERRUPTED, LENGTH_NOTE, STOPPED, TurnOptions
+from core.errors import AuthError, OverloadedError, StoreError
+from core.providers.base import Chunk, ModelRef, Request
+from core.run import BREAK_NOTE, INTERRUPTED, LENGTH_NOTE, STOPPED, TurnOptions
 from core.sink import RecordReply, ReplySink
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
@@ -109,6 +110,36 @@ async def test_an_answer_is_delivered_though_the_word_that_it_was_stored_got_los
     assert (shown.text, shown.notice) == ("Answer to Hello", "")
     assert await core.settled(shown.turn.id) is TurnState.DONE
     assert len(core.models.requests) == 1
+
+
+async def test_an_answer_that_breaks_off_is_kept_marked_and_by_whom(core: Core):
+    class BreakingModels(FakeModels):
+        @asynccontextmanager
+        async def stream(self, ref: ModelRef, request: Request):
+            self.requests.append(request)
+            yield self._break()
+
+        async def _break(self) -> AsyncIterator[Chunk]:
+            other = self.get_model("other")
+            yield Chunk("One\n```py\nx = 1", answered_by=self.default)
+            yield Chunk(answered_by=other, is_restart=True)
+            yield Chunk("Two")
+            raise OverloadedError("fake/other", "cut off")
+
+    async with Turns(core.store, BreakingModels(), OPTIONS) as turns:
+        turns.attach("test", core.sinks.open_sink)
+        await turns.submit(make_incoming("Hello"))
+        [shown] = await core.sinks.wait_for(1)
+        assert await turns.wait_idle(timedelta(seconds=10))
+    said = (
+        "One\n```py\nx = 1\n```\n\n_(The answer broke off here. fake/other answers anew:)_\n\nTwo"
+    )
+    assert (shown.text, shown.notice) == (said + BREAK_NOTE, "")
+    turn = await core.store.find_turn(shown.turn.id)
+    assert turn
+    assert turn.state is TurnState.DONE
+    conversation = await core.store.load(shown.turn.key)
+    assert conversation.messages[-1].text == said + BREAK_NOTE
 
 
 async def test_a_second_message_waits_for_the_first_turn(core: Core):

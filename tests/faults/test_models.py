@@ -14,13 +14,13 @@ async def test_an_answer_cut_off_is_told_and_the_thread_goes_on(stage: Stage, pl
     place = stage.place(platform)
     stage.model.play(Answer("It begins well, ", Cut()))
     async with stage.running(platform):
-        cut = await place.ask("what is q1?")
-        await place.wait_for("can't reach my model")
+        await place.ask("what is q1?")
+        await place.wait_for("broke off here")
         await place.ask("what is q2?")
         await place.wait_for(whole("q2"))
     assert len(place.replies()) == 2
     assert "It begins well," in place.replies()[0]["text"]
-    await stage.check(platform, told={cut})
+    await stage.check(platform)
 
 
 async def test_a_model_that_comes_back_in_seconds_is_asked_again(stage: Stage, platform: str):

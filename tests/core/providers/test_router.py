@@ -87,6 +87,7 @@ class Bench:
             RetryPolicy(max_attempts),
             sleep=self.clock.sleep,
             chance=lambda: 1.0,
+            clock=self.clock.now,
         )
 
     async def ask(self) -> str:
@@ -297,7 +298,8 @@ async def test_each_failure_is_one_full_line_without_the_prompt(
     with caplog.at_level(logging.DEBUG, "skein.providers"), pytest.raises(AuthError):
         await bench.ask()
     lines = [record.getMessage() for record in caplog.records if record.name == "skein.providers"]
-    assert len(lines) == 2
+    assert len(lines) == 3
+    assert "breaker open" in lines.pop(1)
     assert all(part in lines[0] for part in ("openai/m", "OverloadedError", "503", "attempt=1/3"))
     assert all(part in lines[1] for part in ("openai/m", "AuthError", "401", "attempt=2/3"))
     assert "secret question" not in caplog.text

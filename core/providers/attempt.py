@@ -1,0 +1,91 @@
+"""One request to a model that has begun to answer: what was read of it, what it takes, what closes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from core import errors
+from core.conversation import Usage
+from core.errors import EmptyAnswerError, ProviderError, UnreachableError
+from core.providers.base import Admission, Chunk, FinishReason, ModelRef, Request
+
+_BYTES_PER_TOKEN = 3.5
+_TOKENS_PER_MESSAGE = 4
+
+
+class RequestMeter:
+    """Counts what a request takes: as the provider tells it, or as an estimate."""
+
+    def __init__(self, input_tokens: int) -> None:
+        self.finish_reason: FinishReason | None = None
+        self._input_tokens = input_tokens
+        self._output_bytes = 0
+        self._usage: Usage | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in a piece of the answer."""
+        self._output_bytes += len(chunk.text.encode("utf-8", "replace"))
+        self._usage = chunk.usage or self._usage
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+
+    @property
+    def used_tokens(self) -> int:
+        """What it took so far, input and output together."""
+        told = self._usage or Usage()
+        sent = self._input_tokens if told.input_tokens is None else told.input_tokens
+        estimate = int(self._output_bytes / _BYTES_PER_TOKEN)
+        return sent + (estimate if told.output_tokens is None else told.output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer that has begun. `attempt` counts from 1."""
+
+    ref: ModelRef
+    stack: AsyncExitStack
+    chunks: AsyncIterator[Chunk]
+    head: list[Chunk]
+    meter: RequestMeter
+    admission: Admission
+    attempt: int
+
+    async def aclose(self) -> None:
+        """End the request, and count what it took."""
+        self.admission.correct(self.meter.used_tokens)
+        await self.stack.aclose()
+
+
+class NoWordError(EmptyAnswerError):
+    """An empty answer, and whether asking again could give another.
+
+    Models end now and then without a word, and the second time they speak. Who refused, or spent
+    all tokens on thinking, would only do so again.
+    """
+
+    def __init__(self, model: str, meter: RequestMeter) -> None:
+        super().__init__(model, f"the answer has no text and ended for: {meter.finish_reason}")
+        self.is_accident = meter.finish_reason in ("stop", "other")
+        self.used_tokens = meter.used_tokens
+
+
+def correct_failed(admission: Admission, error: ProviderError) -> None:
+    """Count what a failed request took. Where the answer broke off unseen, the estimate stands."""
+    if isinstance(error, NoWordError):
+        admission.correct(error.used_tokens)
+    elif not isinstance(error, UnreachableError | errors.TimeoutError):
+        admission.correct(0)
+
+
+def estimate_input_tokens(request: Request) -> int:
+    """Estimate what a request's input takes."""
+    texts = [request.system or "", *(message.text for message in request.messages)]
+    size_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    image_tokens = sum(image.tokens for message in request.messages for image in message.images)
+    return int(size_bytes / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE * len(texts) + image_tokens
+
+
+def estimate_tokens(request: Request) -> int:
+    """Estimate the most that a request can take; providers, too, count the answer's limit at first."""
+    return estimate_input_tokens(request) + request.max_new_tokens

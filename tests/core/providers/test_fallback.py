@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from core.conversation import Message
+from core.errors import (
+    AuthError,
+    BadRequestError,
+    OverloadedError,
+    ProviderError,
+    RateLimitedError,
+    UnreachableError,
+)
+from core.files.values import Image
+from core.limits import RateLimiter
+from core.providers.base import Chunk, Request
+from core.providers.catalogue import Catalogue, Endpoint
+from core.providers.router import RetryPolicy, Router, Setup
+from tests.core.clock import FakeClock
+from tests.core.providers.test_router import END, HELLO, QUESTION, Script, ScriptedProvider
+
+
+def overloaded(model: str = "a/m") -> OverloadedError:
+    return OverloadedError(model, "HTTP 503: full")
+
+
+class Chain:
+    """A router over providers `a` and `b`: the one falls back to the other."""
+
+    def __init__(self, a: list[Script], b: list[Script], policy: RetryPolicy | None = None) -> None:
+        self.clock = FakeClock()
+        self.a, self.b = ScriptedProvider(*a), ScriptedProvider(*b)
+        endpoints = [Endpoint(name, "openai", "http://x", "m") for name in ("a", "b")]
+        self.catalogue = Catalogue(endpoints, fallbacks={"": ("b/m",)})
+        self.providers = {"a": self.a, "b": self.b}
+        self.limiters = {
+            name: RateLimiter(clock=self.clock.now, call_later=self.clock.call_later)
+            for name in ("a", "b")
+        }
+        self.router = Router(
+            self.catalogue,
+            self.providers,
+            self.limiters,
+            policy,
+            sleep=self.clock.sleep,
+            chance=lambda: 1.0,
+            clock=self.clock.now,
+        )
+
+    async def ask(self, request: Request = QUESTION) -> list[Chunk]:
+        ref = self.router.get_model("a/m")
+        async with asyncio.timeout(5), self.router.stream(ref, request) as chunks:
+            return [chunk async for chunk in chunks]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return len(self.a.requests), len(self.b.requests)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        overloaded(),
+        UnreachableError("a/m", "no route"),
+        RateLimitedError("a/m", "slow down"),
+        RateLimitedError("a/m", "daily quota", timedelta(hours=1)),
+        AuthError("a/m", "HTTP 401"),
+    ],
+)
+async def test_a_fallback_answers_at_once_and_says_who_it_is(error: ProviderError) -> None:
+    chain = Chain([(error,)], [HELLO])
+    chunks = await chain.ask()
+    assert chunks[0].answered_by == chain.router.get_model("b/m")
+    assert chunks[1:] == list(HELLO)
+    assert chain.clock.slept == []
+    assert chain.counts == (1, 1)
+
+
+async def test_when_all_fail_they_are_asked_again_after_a_pause_and_not_for_ever() -> None:
+    chain = Chain([(overloaded(),)] * 5, [(overloaded("b/m"),)] * 5)
+    with pytest.raises(OverloadedError) as failed:
+        await chain.ask()
+    assert chain.counts == (2, 2)
+    assert chain.clock.slept == [0.5]
+    assert failed.value.model == "a/m"
+
+
+async def test_a_question_that_is_refused_is_not_put_to_another() -> None:
+    chain = Chain([(BadRequestError("a/m", "HTTP 400"),)], [HELLO])
+    with pytest.raises(BadRequestError):
+        await chain.ask()
+    assert chain.counts == (1, 0)
+
+
+async def test_a_model_that_asked_for_a_pause_is_passed_over_meanwhile() -> None:
+    limited = RateLimitedError("a/m", "slow down", timedelta(seconds=30))
+    chain = Chain([(limited,), HELLO], [HELLO, HELLO])
+    await chain.ask()
+    await chain.ask()
+    assert chain.counts == (1, 2)
+    chain.clock.advance(30)
+    await chain.ask()
+    assert chain.counts == (2, 2)
+
+
+async def test_a_model_whose_breaker_is_open_is_passed_over_until_its_probe() -> None:
+    chain = Chain([(overloaded(),)] * 5 + [HELLO], [HELLO] * 6)
+    for _ in range(6):
+        await chain.ask()
+    assert chain.counts == (5, 6)
+    chain.clock.advance(5)
+    await chain.ask()
+    assert chain.counts == (6, 6)
+
+
+async def test_without_a_fallback_a_short_cool_down_is_waited_for() -> None:
+    chain = Chain([(overloaded(),)] * 5 + [HELLO], [])
+    chain.router.change(
+        Setup(
+            Catalogue([Endpoint("a", "openai", "http://x", "m")]), chain.providers, chain.limiters
+        )
+    )
+    with pytest.raises(OverloadedError):
+        await chain.ask()
+    assert await chain.ask() == list(HELLO)
+    assert chain.clock.slept == [0.5, 1.0, 0.5, 1.0, 4.0]
+
+
+async def test_a_fallback_too_small_for_the_question_is_not_asked() -> None:
+    chain = Chain([(overloaded(),)] * 3, [HELLO])
+    long = replace(QUESTION, messages=(Message.user("x" * 200_000),))
+    with pytest.raises(OverloadedError):
+        await chain.ask(long)
+    assert chain.counts == (3, 0)
+
+
+async def test_a_fallback_that_cannot_see_gets_no_images() -> None:
+    chain = Chain([(overloaded(),)] * 3, [HELLO])
+    message = replace(Message.user("?"), images=(Image("x.png", "image/png", b"x", 10),))
+    with pytest.raises(OverloadedError):
+        await chain.ask(replace(QUESTION, messages=(message,)))
+    assert chain.counts == (3, 0)
+
+
+async def test_an_answer_that_breaks_off_is_raised_where_it_is_kept() -> None:
+    chain = Chain([(Chunk("Hel"), overloaded())], [HELLO])
+    with pytest.raises(OverloadedError):
+        await chain.ask()
+    assert chain.counts == (1, 0)
+
+
+async def test_an_answer_that_breaks_off_is_given_anew_where_it_is_replaced() -> None:
+    chain = Chain([(Chunk("Hel"), overloaded())], [HELLO], RetryPolicy(on_break="replace"))
+    chunks = await chain.ask()
+    assert chunks[0].text == "Hel"
+    assert chunks[1].is_restart
+    assert chunks[1].answered_by == chain.router.get_model("b/m")
+    assert chunks[2:] == list(HELLO)
+    assert chain.a.open_count == chain.b.open_count == 0
+
+
+async def test_who_breaks_off_in_turn_is_not_replaced_again() -> None:
+    scripts: list[Script] = [(Chunk("Hel"), overloaded())]
+    chain = Chain(scripts, [(Chunk("lo"), overloaded("b/m"), END)], RetryPolicy(on_break="replace"))
+    with pytest.raises(OverloadedError):
+        await chain.ask()
+    assert chain.counts == (1, 1)
+
+
+async def test_what_is_under_way_goes_on_when_providers_change() -> None:
+    chain = Chain([HELLO], [])
+    ref = chain.router.get_model("a/m")
+    async with chain.router.stream(ref, QUESTION) as chunks:
+        alone = Catalogue([Endpoint("b", "openai", "http://x", "m")])
+        chain.router.change(Setup(alone, {"b": chain.b}, {"b": chain.limiters["b"]}))
+        assert [chunk async for chunk in chunks] == list(HELLO)
+    with pytest.raises(BadRequestError):
+        async with chain.router.stream(ref, QUESTION):
+            pass
