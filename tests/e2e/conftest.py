@@ -29,7 +29,11 @@ class World:
         self, platforms: Sequence[str] = ("slack", "discord"), **more: str
     ) -> dict[str, str]:
         """Give the settings that point a bot at this world's servers."""
-        settings = {"OPENAI_BASE_URL": self.model.openai_url, "SHUTDOWN_SECONDS": "10"}
+        settings = {
+            "OPENAI_BASE_URL": self.model.openai_url,
+            "MODEL": "gpt-4o-mini",
+            "SHUTDOWN_SECONDS": "10",
+        }
         if "slack" in platforms:
             settings |= {
                 "SLACK_API_URL": self.slack.api_url,
