@@ -66,7 +66,8 @@ async def test_note_of_what_was_read_reaches_both() -> None:
 
 
 async def test_notes_of_earlier_files_are_not_said_again() -> None:
-    messages = [said("a", replace(stored("x"), sha256=None, note="it is gone")), said("b")]
+    lost = replace(stored("x"), sha256=None, note="it is gone")
+    messages = [said("a", lost), Message.ai("Well."), said("b")]
     enclosed = await enclose(messages, SEEING, 10_000, find)
     assert "[file x.x, not read: it is gone]" in enclosed.messages[0].text
     assert enclosed.notes == ()
@@ -90,10 +91,10 @@ async def test_question_whose_document_is_too_long_gets_its_beginning() -> None:
 
 
 async def test_newest_files_win_and_earlier_ones_are_whole_or_left_out() -> None:
-    messages = [said("old", stored("text")), said("new", stored("text"))]
+    messages = [said("old", stored("text")), Message.ai("Well."), said("new", stored("text"))]
     enclosed = await enclose(messages, SEEING, 2_500, find)
     assert "left out" in enclosed.messages[0].text
-    assert enclosed.messages[1].text.count("word") == 1_000
+    assert enclosed.messages[2].text.count("word") == 1_000
 
 
 async def test_file_that_the_store_lost_is_told() -> None:
