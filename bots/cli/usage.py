@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from contextlib import suppress
+from datetime import MAXYEAR, UTC, date, datetime, timedelta, tzinfo
 from functools import reduce
 from typing import Any
 
@@ -21,6 +22,7 @@ _FORMATS: dict[str, Callable[[Report], str]] = {
     "json": render_json,
 }
 _DAYS = re.compile(r"(\d{1,4})d")
+_FIRST_YEAR = 1970
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:  # pyright: ignore[reportPrivateUsage]
@@ -53,12 +55,11 @@ def parse_day(text: str) -> date | int:
     """Read a date, or how many days ago it was. Raises ArgumentTypeError."""
     if days := _DAYS.fullmatch(text):
         return int(days[1])
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no day: write 2026-01-31, or 7d for 7 days ago"
-        ) from None
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        if _FIRST_YEAR <= day.year < MAXYEAR:  # so that the day before and after is one, too
+            return day
+    raise argparse.ArgumentTypeError(f"{text!r} is no day: write 2026-01-31, or 7d for 7 days ago")
 
 
 async def run(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -119,6 +120,9 @@ def test_every_report_of_a_real_database_is_laid_out(
 def test_day_is_a_date_or_so_many_days_ago() -> None:
     assert str(parse_day("2026-01-31")) == "2026-01-31"
     assert parse_day("7d") == 7
+    for beyond in ("0001-01-01", "9999-12-31"):
+        with pytest.raises(ArgumentTypeError, match="is no day"):
+            parse_day(beyond)
 
 
 def test_wrong_day_is_told(capsys: pytest.CaptureFixture[str]) -> None:
