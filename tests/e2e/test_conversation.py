@@ -108,7 +108,7 @@ async def test_typed_clear_forgets(world: World, platform: str):
 
 
 async def test_typed_model_chooses_who_answers(world: World, platform: str):
-    async with world.skein(platform):
+    async with world.skein(platform, MODEL=""):
         place = world.place(platform)
         await place.ask("hello")
         await place.wait_for("question 1.")
