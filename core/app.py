@@ -1,6 +1,6 @@
 """The composition root: opens store, models and turns from the settings, and closes them in reverse.
 
-Concrete backends are named here alone. A new kind of provider or store is one more line.
+Concrete backends are named here, and those of models in `core/models.py`, alone: a new kind is one more line.
 """
 
 from __future__ import annotations
@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-
-import aiohttp
 
 from core.beside import beside
 from core.errors import SettingsError, UnknownModelError
@@ -21,25 +19,17 @@ from core.files.download import open_downloader
 from core.gate import Gate
 from core.gauge import Gauge
 from core.intake import Intake
-from core.limits import RateLimiter
 from core.memory import Memory
+from core.models import open_models
 from core.prices import Prices, load_prices
-from core.providers.anthropic import AnthropicProvider
-from core.providers.base import Limiter, Models, Provider, Timeouts
-from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
-from core.providers.demo import DemoProvider
-from core.providers.ollama import probe_ollama
-from core.providers.openai import OpenAIProvider
-from core.providers.probe import probe_endpoints
+from core.providers.base import Models
 from core.providers.proxy import find_proxy
-from core.providers.router import RetryPolicy, Router
+from core.providers.router import Router
 from core.quotas import Quotas, load_quotas
 from core.run import TurnOptions
 from core.scheduler import run_scheduler
 from core.settings import Settings
-from core.shared_limits import SharedLimiter
 from core.store.base import Store
-from core.store.database import Database
 from core.store.migrate import Migrator
 from core.store.sql import SqlStore
 from core.store.sqlite import lock_sqlite, open_sqlite, open_sqlite_migrator
@@ -94,64 +84,6 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
             await stack.enter_async_context(beside(turns.share()))
             await stack.enter_async_context(beside(run_scheduler(store, settings.retention)))
         yield App(settings, store, models, turns, Threads(store, models, turns))
-
-
-@asynccontextmanager
-async def open_models(settings: Settings, shared: Database | None = None) -> AsyncGenerator[Router]:
-    """Open the configured models over one HTTP session. Raises SettingsError.
-
-    Their limits are kept together by all processes on a shared database, if there is one.
-    """
-    # No limit of connections: the limiters decide who may ask, and no thread waits for another.
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session, AsyncExitStack() as stack:
-        installed = await probe_ollama(session, settings.ollama_base_url)
-        endpoints = await probe_endpoints(session, load_endpoints(settings, installed))
-        fallbacks = {"": settings.fallback_models}
-        catalogue = Catalogue(endpoints, settings.model, settings.models, fallbacks=fallbacks)
-        providers = {each.name: build_provider(each, session, settings) for each in endpoints}
-        limiters = {
-            each.name: await stack.enter_async_context(open_limiter(each.name, settings, shared))
-            for each in endpoints
-        }
-        policy = RetryPolicy(settings.max_attempts, on_break=settings.on_break)
-        async with aclosing(Router(catalogue, providers, limiters, policy)) as router:
-            yield router
-
-
-@asynccontextmanager
-async def open_limiter(
-    name: str, settings: Settings, shared: Database | None
-) -> AsyncGenerator[Limiter]:
-    """Open the queue before a provider."""
-    limits = settings.max_requests_per_minute, settings.max_tokens_per_minute
-    if shared is None:
-        yield RateLimiter(*limits)
-        return
-    async with SharedLimiter(shared, name, *limits) as limiter:
-        yield limiter
-
-
-def build_provider(
-    endpoint: Endpoint, session: aiohttp.ClientSession, settings: Settings
-) -> Provider:
-    """Build the adapter of an endpoint's kind."""
-    timeouts = Timeouts(
-        connect=timedelta(seconds=settings.connect_timeout_seconds),
-        first_token=timedelta(seconds=settings.first_token_timeout_seconds),
-        between_tokens=timedelta(seconds=settings.token_timeout_seconds),
-        total=timedelta(seconds=settings.answer_timeout_seconds),
-    )
-    name, base_url, key = endpoint.name, endpoint.base_url, endpoint.key
-    match endpoint.kind:
-        case "openai":
-            return OpenAIProvider(name, session, base_url, key, timeouts)
-        case "azure":
-            return OpenAIProvider(name, session, base_url, key, timeouts, is_azure=True)
-        case "anthropic":
-            return AnthropicProvider(name, session, base_url, key, timeouts)
-        case "demo":
-            return DemoProvider(name)
 
 
 @dataclass(frozen=True, slots=True)

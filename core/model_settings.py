@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ HttpUrl = Annotated[str, AfterValidator(check_http_url)]
 class ModelSettings(BaseSettings):
     """Which models there are, who answers, and what becomes of an answer that fails."""
 
+    skein_config: Path | None = None
     model: str | None = None
     models: Names = ()
     fallback_models: Names = ()

@@ -97,6 +97,11 @@ class Settings(ModelSettings, LimitSettings):
             timeout=timedelta(seconds=self.file_timeout_seconds),
         )
 
+    @property
+    def heeds_environment(self) -> bool:
+        """Whether what stands beside these settings counts: the environment and ./skein.toml."""
+        return True
+
     def secrets(self) -> tuple[str, ...]:
         """Every secret value that is set, for keeping them out of the log."""
         values = (getattr(self, name) for name in type(self).model_fields)
@@ -116,6 +121,11 @@ def _find_passwords(url: str) -> set[str]:
 
 class _GivenSettings(Settings):
     """Settings that heed nothing but what they are given."""
+
+    @property
+    def heeds_environment(self) -> bool:
+        """Nothing beside them counts."""
+        return False
 
     @classmethod
     def settings_customise_sources(

@@ -142,7 +142,8 @@ class Catalogue:
         self._windows: Mapping[str, int] = {}
         self._allowed: frozenset[ModelRef] | None = None
         self._windows = {
-            str(self._get_set("models", name)): n for name, n in (windows or {}).items()
+            str(self._get_set("models in skein.toml", name)): n
+            for name, n in (windows or {}).items()
         }
         self.names = _all_names(endpoints)
         chosen = [self._get_set("MODELS", name) for name in models]
@@ -153,7 +154,7 @@ class Catalogue:
         if chosen:
             self.names = _plain_first((*models, *([model] if model else [])))
         self._fallbacks = {
-            self._get_set("models", name) if name else None: tuple(
+            self._get_set("models in skein.toml", name) if name else None: tuple(
                 self._get_set("FALLBACK_MODELS", fallback) for fallback in names
             )
             for name, names in (fallbacks or {}).items()
