@@ -158,6 +158,9 @@ class UnknownModelError(SkeinError):
 class SummaryBusyError(SkeinError):
     """A conversation is being summarized already, or was cleared meanwhile."""
 
+    def __init__(self) -> None:
+        super().__init__("it is being summarized already, or was cleared meanwhile")
+
 
 class FileError(SkeinError):
     """A file cannot be fetched or read. `reason` says why, for people."""

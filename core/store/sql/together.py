@@ -56,11 +56,13 @@ class SqlTogether(Room):
         return len(ended)
 
     async def free_the_deads(self) -> None:
-        """End the leases of those who died, where it is sure: by whoever is the only runner."""
+        """End the leases and claims of those who died, where it is sure: by whoever is the only runner."""
         if self.database.is_shared:
             await self.database.write(
                 lambda transaction: transaction.load("free_all_if_alone", key=RUNNER_LOCK)
             )
+        else:
+            await self.database.write(lambda transaction: transaction.load("free_claims"))
 
     async def load_waiting(self, platform: str) -> Sequence[int]:
         """Read which conversations wait for somebody to go on."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.app import find_backend
 from core.conversation import ReplyMessage, ThreadKey, Usage
 from core.store.base import Memory, Pin, Store, Summary
 from core.store.rooms.memories import PlacePrompts
@@ -19,6 +20,7 @@ from tests.core.store.values import (
     ask,
     at,
     complete,
+    open_url,
     queue,
     start,
 )
@@ -119,6 +121,16 @@ class MemoriesContract:
             await store.release_summary(conversation_id)
             assert await other.claim_summary(conversation_id, -MINUTE)
             assert await store.claim_summary(conversation_id, MINUTE)
+
+    async def test_claim_of_a_process_that_died_is_no_ones_after_the_next_start(
+        self, store: Store, url: str
+    ) -> None:
+        conversation_id = await begin(store)
+        assert await store.claim_summary(conversation_id, MINUTE)
+        async with find_backend(url).lock_runner(url), open_url(url) as other:
+            assert not await other.claim_summary(conversation_id, MINUTE)
+            await other.free_the_deads()
+            assert await other.claim_summary(conversation_id, MINUTE)
 
     async def test_clear_drops_the_summary(self, store: Store) -> None:
         conversation_id = await begin(store)

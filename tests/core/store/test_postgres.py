@@ -231,7 +231,7 @@ async def test_role_that_may_not_change_tables_can_use_them(
         CREATE ROLE {role} LOGIN;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
         GRANT INSERT, UPDATE, DELETE ON
-            conversations, turns, messages, replies, limits, admissions TO {role};
+            conversations, turns, messages, replies, summaries, limits, admissions TO {role};
         """,
         postgres_url,
     )
@@ -394,10 +394,12 @@ async def test_runner_takes_its_lock_again_when_the_server_is_back(
 async def test_a_lone_runner_waits_for_no_lease_of_a_dead_one(postgres_url: str) -> None:
     async with open_postgres(postgres_url) as dead:
         turn = await start(dead, ask(1))
+        assert await dead.claim_summary(turn.conversation_id, timedelta(minutes=5))
     async with open_postgres(postgres_url) as store:
         async with lock_postgres(postgres_url), lock_postgres(postgres_url):
             await store.free_the_deads()
             assert await store.take_over(turn.conversation_id) is None
+            assert not await store.claim_summary(turn.conversation_id, timedelta(minutes=5))
         async with lock_postgres(postgres_url):
             await store.free_the_deads()
             assert await store.take_over(turn.conversation_id) is not None
