@@ -123,11 +123,12 @@ class MemoriesContract:
             assert await store.claim_summary(conversation_id, MINUTE)
 
     async def test_claim_of_a_process_that_died_is_no_ones_after_the_next_start(
-        self, store: Store, url: str
+        self, store: Store, url: str, calendar: Calendar
     ) -> None:
         conversation_id = await begin(store)
         assert await store.claim_summary(conversation_id, MINUTE)
-        async with find_backend(url).lock_runner(url), open_url(url) as other:
+        lock = find_backend(url).lock_runner(url)
+        async with lock, open_url(url, now=calendar.now) as other:
             assert not await other.claim_summary(conversation_id, MINUTE)
             await other.free_the_deads()
             assert await other.claim_summary(conversation_id, MINUTE)
