@@ -87,7 +87,7 @@ class ModelServer:
     async def ask(self, question: Question) -> AsyncGenerator[AsyncIterator[Chunk]]:
         """Ask, and give the answer's chunks. Raises ProviderError."""
         model = f"{self._name}/{question.model}"
-        bounds = _Bounds(self._timeouts, model)
+        bounds = Bounds(self._timeouts, model)
         response = await self._send(question, model, bounds)
         try:
             answer = _Answer(response, question.parser, bounds, model)
@@ -99,11 +99,11 @@ class ModelServer:
     async def load_models(self, path: str) -> tuple[str, ...]:
         """Ask for the names of the models that the server has. Raises ProviderError."""
         async with (
-            _Bounds(self._timeouts, self._name).limited(),
+            Bounds(self._timeouts, self._name).limited(),
             await self._request("GET", path) as response,
         ):
             if response.status != 200:
-                raise self.make_error(self._name, await _read_refusal(response))
+                raise self.make_error(self._name, await read_refusal(response))
             body = await _read_body(response, MAX_BODY_BYTES)
         try:
             listed = json.loads(body)
@@ -117,9 +117,7 @@ class ModelServer:
         """Make a refusal's typed error, free of the key."""
         return make_error(model, refusal, self._key)
 
-    async def _send(
-        self, question: Question, model: str, bounds: _Bounds
-    ) -> aiohttp.ClientResponse:
+    async def _send(self, question: Question, model: str, bounds: Bounds) -> aiohttp.ClientResponse:
         while True:
             dialect = self._dialects.get(question.model)
             payload = json.dumps(question.make_payload(dialect)).encode()
@@ -128,7 +126,7 @@ class ModelServer:
                 if response.status == 200:
                     return response
                 async with response:
-                    refusal = await _read_refusal(response)
+                    refusal = await read_refusal(response)
             if not self._dialects.learn(question.model, dialect, refusal):
                 raise self.make_error(model, refusal)
 
@@ -161,7 +159,7 @@ class _Answer:
         self,
         response: aiohttp.ClientResponse,
         parser: AnswerParser,
-        bounds: _Bounds,
+        bounds: Bounds,
         model: str,
     ) -> None:
         self._response = response
@@ -242,7 +240,7 @@ class _Answer:
                     pass
 
 
-class _Bounds:
+class Bounds:
     """The bounds on one answer's time, and the translation of what goes wrong within them."""
 
     def __init__(self, timeouts: Timeouts, model: str) -> None:
@@ -310,7 +308,8 @@ async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     return bytes(body[:max_bytes])
 
 
-async def _read_refusal(response: aiohttp.ClientResponse) -> Refusal:
+async def read_refusal(response: aiohttp.ClientResponse) -> Refusal:
+    """Read a refused request's answer, as much of it as is sane."""
     body = await _read_body(response, MAX_REFUSAL_BYTES)
     return parse_refusal(response.status, body.decode("utf-8", "replace"), response.headers)
 
