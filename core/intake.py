@@ -15,6 +15,9 @@ from core.store.base import Store, WantedFile
 
 log = logging.getLogger("skein.files")
 
+MOST_AT_ONCE = 16
+"""Files that are fetched or read at once: each is in memory meanwhile, whole."""
+
 
 class FileSource(Protocol):
     """Where a platform has its files. Only addresses on the platform's own hosts are ever given."""
@@ -32,12 +35,17 @@ class Intake:
     """Takes files in. Without a downloader, where a platform's files cannot be had, it says so."""
 
     def __init__(
-        self, store: Store, downloader: Downloader | None = None, limits: FileLimits | None = None
+        self,
+        store: Store,
+        downloader: Downloader | None = None,
+        limits: FileLimits | None = None,
+        at_once: int = MOST_AT_ONCE,
     ) -> None:
         self._store = store
         self._downloader = downloader
         self._limits = limits or FileLimits()
         self._reader = Reader(self._limits)
+        self._at_once = asyncio.Semaphore(at_once)
         self._sources: dict[str, FileSource] = {}
 
     def attach(self, platform: str, source: FileSource) -> None:
@@ -58,13 +66,14 @@ class Intake:
     async def _take(self, wanted: WantedFile) -> None:
         try:
             self._check(wanted)
-            content = await self._fetch(wanted)
-            reading = await self._reader.read(content)
+            async with self._at_once:
+                content = await self._fetch(wanted)
+                sha256, reading = digest(content), await self._reader.read(content)
         except FileError as error:
             log.info("a file of message %s in %s: %s", wanted.message_id, wanted.key, error.reason)
             await self._store.refuse_file(wanted, error.reason)
         else:
-            await self._store.save_file(wanted, digest(content), reading)
+            await self._store.save_file(wanted, sha256, reading)
 
     def _check(self, wanted: WantedFile) -> None:
         """Refuse what is too much before it is fetched. Raises FileError."""

@@ -65,14 +65,17 @@ class Reader:
 async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
     """Run the process to its end, and give what it said; empty where it was ended. Raises FileError."""
     arguments = (kind, limits.max_pages, limits.max_characters, _whole_seconds(limits.timeout))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "core.files.worker", *map(str, arguments)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(),
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "core.files.worker", *map(str, arguments)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_environment(),
+        )
+    except OSError as error:
+        raise FileError("it cannot be read at the moment") from error
     try:
         async with asyncio.timeout(limits.timeout.total_seconds()):
             output, _ = await process.communicate(content)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -47,7 +48,7 @@ class Shelf:
 
 
 @asynccontextmanager
-async def open_shelf(**files: bytes) -> AsyncIterator[Shelf]:
+async def open_shelf(**files: bytes) -> AsyncGenerator[Shelf]:
     shelf, app = Shelf(files=files), web.Application()
     shelf.is_open.set()
     app.router.add_get("/{name}", shelf.serve)
@@ -64,11 +65,11 @@ async def open_shelf(**files: bytes) -> AsyncIterator[Shelf]:
 
 @asynccontextmanager
 async def open_turns(
-    store: Store, shelf: Shelf
-) -> AsyncIterator[tuple[Turns, FakeModels, RecordingSinks]]:
+    store: Store, shelf: Shelf, at_once: int = 16
+) -> AsyncGenerator[tuple[Turns, FakeModels, RecordingSinks]]:
     models, sinks = FakeModels(), RecordingSinks()
     async with open_downloader(LIMITS) as downloader:
-        intake = Intake(store, downloader, LIMITS)
+        intake = Intake(store, downloader, LIMITS, at_once)
         async with Turns(store, models, TurnOptions(""), intake=intake) as turns:
             turns.attach("test", sinks.open_sink, shelf)
             yield turns, models, sinks
@@ -141,3 +142,17 @@ async def test_platform_without_files_says_so(sqlite_store: Store) -> None:
         await turns.submit(send("read", "a"))
         [shown] = await sinks.wait_for(1)
     assert shown.text.endswith("📎 `a.txt`: files are not read here.")
+
+
+async def test_no_more_files_are_in_memory_at_once_than_allowed(sqlite_store: Store) -> None:
+    async with open_shelf(a=b"one", b=b"two") as shelf:
+        shelf.is_open.clear()
+        async with open_turns(sqlite_store, shelf, at_once=1) as (turns, models, _):
+            await turns.submit(send("look", "a", "b"))
+            async with asyncio.timeout(10):
+                await shelf.was_asked.wait()
+            assert shelf.asked == ["a"]
+            shelf.is_open.set()
+            assert await turns.wait_idle(timedelta(seconds=10))
+    assert shelf.asked == ["a", "b"]
+    assert all(word in models.requests[0].messages[-1].text for word in ("one", "two"))

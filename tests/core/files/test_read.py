@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -157,3 +158,9 @@ async def test_bomb_is_not_unpacked() -> None:
 async def test_reading_that_takes_too_long_is_ended() -> None:
     with pytest.raises(FileError, match="takes too long"):
         await read(make_pdf("x"), timeout=timedelta(milliseconds=10))
+
+
+async def test_machine_without_room_for_a_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(FileError, match="cannot be read at the moment"):
+        await read(make_pdf("x"))
