@@ -176,6 +176,11 @@ class RateLimiter:
         self._advance()
 
     @property
+    def paused_for(self) -> timedelta:
+        """How long nothing is admitted from now on."""
+        return timedelta(seconds=max(0.0, self._window.paused_until - self._clock()))
+
+    @property
     def waiting_count(self) -> int:
         """How many requests wait."""
         return len(self._waiters)

@@ -46,7 +46,7 @@ class AnthropicProvider:
         if key:
             headers["x-api-key"] = key.get_secret_value().strip()
         base_url = base_url.rstrip("/").removesuffix("/v1")
-        dialect = Dialect(stream_options=False)
+        dialect = Dialect(stream_options=False, cache_control=True)
         self._server = ModelServer(
             name, session, base_url, headers, key, timeouts or Timeouts(), dialect
         )
@@ -76,21 +76,37 @@ class AnthropicProvider:
 
 def make_payload(request: Request, dialect: Dialect) -> dict[str, object]:
     """Word a request: the system prompt apart, roles alternating, no empty text."""
+    messages = _alternate(request.messages)
     payload: dict[str, object] = {
         "model": request.model,
         "max_tokens": request.max_new_tokens,
-        "messages": _alternate(request.messages),
+        "messages": [_render_message(message) for message in messages],
         "stream": True,
     }
     systems = [message.text for message in request.messages if message.role == "system"]
     if system := "\n\n".join(filter(None, [request.system, *systems])):
-        payload["system"] = system
+        payload["system"] = [{"type": "text", "text": system}]
     if dialect.temperature and request.temperature is not None:
         payload["temperature"] = min(request.temperature, _MAX_TEMPERATURE)
+    if dialect.cache_control and request.purpose == "answer":
+        _mark_for_cache(payload)
     return payload
 
 
-def _alternate(messages: Sequence[Message]) -> list[dict[str, object]]:
+def _mark_for_cache(payload: dict[str, Any]) -> None:
+    """Mark what the next question of the conversation will begin with, so that it pays for new text only.
+
+    A mark writes all up to it into the cache, and is read where an earlier request had one not more than
+    20 blocks before; 4 are allowed (docs.claude.com, "Prompt caching"). The question before this one was
+    the last mark of the request before: a mark there finds it however many images came in between.
+    """
+    questions = [message for message in payload["messages"] if message["role"] == "user"]
+    ends = [payload.get("system"), *(message["content"] for message in questions[-2:])]
+    for blocks in filter(None, ends):
+        blocks[-1]["cache_control"] = {"type": "ephemeral"}
+
+
+def _alternate(messages: Sequence[Message]) -> list[Message]:
     merged: list[Message] = []
     for message in messages:
         if message.role == "system" or not (message.text.strip() or message.images):
@@ -99,13 +115,14 @@ def _alternate(messages: Sequence[Message]) -> list[dict[str, object]]:
             merged[-1] = merged[-1].join(message)
         else:
             merged.append(message)
-    return [_render_message(message) for message in merged]
+    return merged
 
 
 def _render_message(message: Message) -> dict[str, object]:
-    """Word a message; its images stand before its text, as the API's guide advises."""
-    if not message.images:
-        return {"role": message.role, "content": message.text}
+    """Word a message; its images stand before its text, as the API's guide advises.
+
+    A lone text is a block, too: what is cached has to be worded the same the next time.
+    """
     blocks: list[dict[str, object]] = [_render_image(image) for image in message.images]
     if message.text.strip():
         blocks.append({"type": "text", "text": message.text})

@@ -36,6 +36,7 @@ class Dialect:
     limits: tuple[str, ...] = ()
     temperature: bool = True
     stream_options: bool = True
+    cache_control: bool = False
 
 
 def learn(dialect: Dialect, refusal: Refusal) -> Dialect | None:
@@ -50,6 +51,8 @@ def learn(dialect: Dialect, refusal: Refusal) -> Dialect | None:
         return replace(dialect, temperature=False)
     if dialect.stream_options and _is_refused("stream_options", refusal):
         return replace(dialect, stream_options=False)
+    if dialect.cache_control and _is_refused("cache_control", refusal):
+        return replace(dialect, cache_control=False)
     return None
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from core.conversation import Usage
 from core.errors import ProviderError, UnreachableError
 from core.providers.base import Chunk, FinishReason, Timeouts
 from core.providers.dialect import Dialect, Dialects
+from core.providers.pace import find_pause
 from core.providers.proxy import find_proxy
 from core.providers.refusal import Refusal, clean_detail, make_error, parse_refusal
 from core.providers.sse import EventDecoder, EventTooLongError
@@ -171,6 +172,8 @@ class _Answer:
     async def read(self) -> AsyncGenerator[Chunk]:
         """Give the text as it comes, then why it ended. Raises ProviderError between chunks."""
         parser, bounds = self._parser, self._bounds
+        if pause := find_pause(self._response.headers, datetime.now(UTC)):
+            yield Chunk(pause=pause)
         received = await self._receive_first()
         while True:
             text, error = self._parse(received)

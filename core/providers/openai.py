@@ -18,6 +18,7 @@ from core.providers.base import Chunk, FinishReason, Request, Timeouts
 from core.providers.dialect import Dialect
 from core.providers.http import ModelServer, Question, load_event
 from core.providers.refusal import Refusal, parse_stream_error
+from core.providers.thoughts import ThoughtFilter
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -119,17 +120,18 @@ class CompletionParser:
         self.usage: Usage | None = None
         self.is_done = False
         self._fail = fail
+        self._thoughts = ThoughtFilter()
 
     def read(self, event: bytes) -> str | None:
         """Give the text of a chunk. See `AnswerParser`."""
         if event.strip() == b"[DONE]":
             self.is_done = True
             self.finish_reason = self.finish_reason or "other"
-            return None
+            return self._thoughts.finish() or None
         chunk = load_event(event)
         if refusal := parse_stream_error(chunk):
             raise self._fail(refusal)
-        if usage := chunk.get("usage"):
+        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
             self.usage = _parse_usage(usage)
         choices = chunk.get("choices")
         return self._read_choice(choices[0]) if choices else None
@@ -144,7 +146,10 @@ class CompletionParser:
             self.finish_reason = "other"  # a whole message needs no reason to be whole
         delta = choice.get("delta") or message or {}
         if text := delta.get("content") or delta.get("refusal"):
-            return text if isinstance(text, str) else _join_parts(text)
+            text = text if isinstance(text, str) else _join_parts(text)
+            return self._thoughts.feed(text) + (self._thoughts.finish() if reason else "")
+        if reason and (held := self._thoughts.finish()):
+            return held
         return "" if delta.get("reasoning_content") or delta.get("reasoning") else None
 
 
@@ -154,9 +159,11 @@ def _join_parts(parts: Sequence[dict[str, Any]]) -> str:
 
 
 def _parse_usage(usage: dict[str, Any]) -> Usage:
+    """Read what an answer took. DeepSeek has its own word for what came from its cache."""
     details = usage.get("prompt_tokens_details") or {}
+    cached = details.get("cached_tokens")
     return Usage(
         input_tokens=usage.get("prompt_tokens"),
         output_tokens=usage.get("completion_tokens"),
-        cached_tokens=details.get("cached_tokens"),
+        cached_tokens=usage.get("prompt_cache_hit_tokens") if cached is None else cached,
     )

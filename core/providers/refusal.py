@@ -18,6 +18,7 @@ from typing import cast
 
 from core import errors
 from core.errors import ProviderError
+from core.providers.pace import find_pause
 
 MAX_DETAIL_CHARS = 500
 _MAX_RETRY_SECONDS = 30 * 86400.0
@@ -50,7 +51,9 @@ def parse_refusal(
         found = _find_error(json.loads(body))
     except (ValueError, RecursionError):
         found = {"message": "" if "<html" in body[:1000].lower() else body}
-    retry_after = parse_retry_after(headers, now or datetime.now(UTC)) or _retry_delay(found)
+    now = now or datetime.now(UTC)
+    retry_after = parse_retry_after(headers, now) or _retry_delay(found)
+    retry_after = find_pause(headers, now) if retry_after is None else retry_after
     return _refusal(status, found, retry_after)
 
 
@@ -88,6 +91,8 @@ def make_error(model: str, refusal: Refusal, key: str = "") -> ProviderError:
     detail = f"HTTP {status}: {said}" if said else f"HTTP {status}"
     if is_context_overflow(refusal):
         return errors.ContextTooLongError(model, detail, *parse_overflow(refusal.message))
+    if status == 403 and ("moderation" in text or "flagged" in text):
+        return errors.BadRequestError(model, detail)  # OpenRouter's word on a question, not a key
     if status in (401, 402, 403) or "insufficient_quota" in text:
         return errors.AuthError(
             model, detail

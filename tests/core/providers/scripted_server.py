@@ -60,10 +60,16 @@ class Answer:
     steps: tuple[Step, ...]
     finish: str | None
     usage: tuple[int, int] | None
+    headers: Mapping[str, str]
 
     def __init__(
-        self, *steps: Step, finish: str | None = "stop", usage: tuple[int, int] | None = (11, 7)
+        self,
+        *steps: Step,
+        finish: str | None = "stop",
+        usage: tuple[int, int] | None = (11, 7),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        object.__setattr__(self, "headers", headers or {})
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "finish", finish)
         object.__setattr__(self, "usage", usage)
@@ -102,7 +108,11 @@ class RecordedRequest:
     @property
     def texts(self) -> list[str]:
         """What the messages say, the system prompt left out."""
-        return [m["content"] for m in self.payload["messages"] if m["role"] != "system"]
+        contents = [m["content"] for m in self.payload["messages"] if m["role"] != "system"]
+        return [
+            content if isinstance(content, str) else "".join(b.get("text", "") for b in content)
+            for content in contents
+        ]
 
 
 class ChatCompletionsWire:
@@ -334,7 +344,8 @@ class ScriptedModelServer:
         return web.Response(text=body, status=refusal.status, headers=dict(refusal.headers))
 
     async def _stream(self, request: web.Request, answer: Answer, wire: Wire) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        headers = {"Content-Type": "text/event-stream", **answer.headers}
+        response = web.StreamResponse(headers=headers)
         try:
             await response.prepare(request)
             if not any(isinstance(step, Raw) for step in answer.steps[:1]):

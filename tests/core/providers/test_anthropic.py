@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -73,6 +74,11 @@ def stop(reason: str = "end_turn", **usage: int) -> tuple[dict[str, Any], dict[s
     return ended, {"type": "message_stop"}
 
 
+def words(text: str, *, is_marked: bool = False) -> dict[str, Any]:
+    mark = {"cache_control": {"type": "ephemeral"}} if is_marked else {}
+    return {"type": "text", "text": text, **mark}
+
+
 class TestContract(ProviderContract):
     @pytest.fixture
     def kit(self) -> Kit:
@@ -96,11 +102,11 @@ class TestRequests:
         assert request.payload == {
             "model": "m",
             "max_tokens": 100,
-            "system": "Be brief",
+            "system": [words("Be brief", is_marked=True)],
             "messages": [
-                {"role": "user", "content": "Hi"},
-                {"role": "assistant", "content": "Hello"},
-                {"role": "user", "content": "And?"},
+                {"role": "user", "content": [words("Hi", is_marked=True)]},
+                {"role": "assistant", "content": [words("Hello")]},
+                {"role": "user", "content": [words("And?", is_marked=True)]},
             ],
             "stream": True,
             "temperature": 0.5,
@@ -125,8 +131,39 @@ class TestRequests:
         )
         await read(provider, Request("m", messages, "Be brief"))
         payload = server.requests[0].payload
-        assert payload["messages"] == [{"role": "user", "content": "One\n\nTwo\n\nThree"}]
-        assert payload["system"] == "Be brief\n\nRule"
+        assert server.requests[0].texts == ["One\n\nTwo\n\nThree"]
+        assert payload["system"][0]["text"] == "Be brief\n\nRule"
+
+    async def test_what_one_request_marks_last_the_next_one_marks_again(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        said = ["q1", "a1", "q2", "a2", "q3", "a3", "q4", "a4", "q5"]
+        last_marks = list[str]()
+        for count in range(1, len(said) + 1, 2):
+            await read(provider, ask("m", *said[:count], system="Be brief"))
+            blocks = [b for m in server.requests[-1].payload["messages"] for b in m["content"]]
+            marked = [b["text"] for b in blocks if "cache_control" in b]
+            assert marked[-1] == said[count - 1]
+            assert len(marked) <= 3  # and the system prompt's: four are allowed
+            assert last_marks[-1:] == marked[:-1]
+            last_marks.append(marked[-1])
+
+    async def test_a_summary_is_not_kept_in_the_cache(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        request = replace(ask("m", system="Be brief"), purpose="summary")
+        await read(provider, request)
+        assert "cache_control" not in json.dumps(server.requests[0].payload)
+
+    async def test_a_server_that_knows_no_marks_is_asked_without_them_from_then_on(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        message = "messages.0.content.0.cache_control: Extra inputs are not permitted"
+        server.play(Refuse(400, message, "invalid_request_error"))
+        await read(provider, ask("m"))
+        await read(provider, ask("m"))
+        marked = ["cache_control" in json.dumps(each.payload) for each in server.requests]
+        assert marked == [True, False, False]
 
     async def test_the_address_may_end_in_v1_or_not(
         self, session: aiohttp.ClientSession, server: ScriptedModelServer

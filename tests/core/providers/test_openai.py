@@ -477,3 +477,38 @@ async def test_azure_gets_the_key_in_a_header_of_its_own(
     assert request.headers["api-key"] == KEY
     assert "authorization" not in request.headers
     assert "max_completion_tokens" in request.payload
+
+
+class TestQuirks:
+    async def test_thinking_in_the_text_is_kept_out(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Answer("<th", "ink>Hm, what", " to say?</thi", "nk>\n\nHel", "lo"))
+        assert text_of(await read(provider, ask("m"))) == "Hello"
+
+    async def test_a_short_text_that_only_looks_like_a_mark_comes_through(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Answer("<th"))
+        assert text_of(await read(provider, ask("m"))) == "<th"
+
+    @pytest.mark.parametrize(
+        "last",
+        [
+            {"choices": [], "usage": {"prompt_tokens": 9, "prompt_cache_hit_tokens": 4}},
+            {
+                "choices": [],
+                "x_groq": {
+                    "usage": {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}
+                },
+            },
+        ],
+        ids=["deepseek", "groq"],
+    )
+    async def test_usage_is_read_in_the_servers_own_words(
+        self, provider: Provider, server: ScriptedModelServer, last: dict[str, Any]
+    ) -> None:
+        server.play(raw(delta("Hi", "stop"), last, "[DONE]"))
+        usage = (await read(provider, ask("m")))[-1].usage
+        assert usage
+        assert (usage.input_tokens, usage.cached_tokens) == (9, 4)
