@@ -50,9 +50,15 @@ class SqlAccounts(Room):
             return None
         now = self._now()
         refusals: list[Refusal] = []
+        # All measures of a period are summed up at once, since other turns wait meanwhile.
+        sums: dict[tuple[Scope, Period], Used] = {}
         for limit in limits:
-            since = find_begin(limit.rule.period, now, zone)
-            used = await self._load_used_of(transaction, turn, limit, since, now)
+            rule = limit.rule
+            used = sums.get((rule.scope, rule.period))
+            if used is None:
+                since = find_begin(rule.period, now, zone)
+                used = await self._load_used_of(transaction, turn, limit, since, now)
+                sums[rule.scope, rule.period] = used
             refusal = find_refusal(limit, used, now, zone)
             refusals += [refusal] if refusal else []
         if not refusals:
