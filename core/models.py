@@ -203,5 +203,26 @@ def build_provider(
             return OpenAIProvider(name, session, base_url, key, timeouts, is_azure=True)
         case "anthropic":
             return AnthropicProvider(name, session, base_url, key, timeouts)
+        case "deluge":
+            get_key = find_key if settings.heeds_environment else _no_key
+            return build_deluge(name, session, get_key, timeouts)
         case "demo":
             return DemoProvider(name)
+
+
+def build_deluge(
+    name: str,
+    session: aiohttp.ClientSession,
+    get_key: Callable[[str], SecretStr | None],
+    timeouts: Timeouts,
+) -> Provider:
+    """Build the adapter of LM Deluge, an extra. Raises SettingsError where it is not installed."""
+    try:  # imported only where it is used: it takes half a second, and is not there by itself
+        from core.providers.deluge import DelugeProvider
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "MODEL",
+            f"the models {name}/... need a package that is not installed ({error.name})",
+            "Install it: pip install 'skein-bot[deluge]'",
+        ) from error
+    return DelugeProvider(name, session, get_key, timeouts)

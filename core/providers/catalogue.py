@@ -67,10 +67,17 @@ def load_endpoints(
     `ollama_models` are those that a running Ollama has installed; None where none runs.
     """
     found = (_find_endpoint(known, settings, ollama_models) for known in PROVIDERS)
-    endpoints = [endpoint for endpoint in found if endpoint]
+    endpoints = [endpoint for endpoint in (*found, _find_deluge(settings)) if endpoint]
     if not endpoints or (settings.model or "").startswith("demo/"):
         endpoints.append(_DEMO)
     return tuple(endpoints)
+
+
+def _find_deluge(settings: Settings) -> Endpoint | None:
+    """Give LM Deluge where a setting names one of its models: it has no key or address of its own."""
+    named = (settings.model, *settings.models, *settings.fallback_models, settings.summary_model)
+    models = [name.partition("/")[2] for name in named if name and name.startswith("deluge/")]
+    return Endpoint("deluge", "deluge", "", models[0], models=tuple(models)) if models else None
 
 
 def _find_endpoint(

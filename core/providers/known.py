@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["openai", "azure", "anthropic", "demo"]
-"""How a provider is spoken to. `azure` is Chat Completions with the key in a header `api-key`."""
+Kind = Literal["openai", "azure", "anthropic", "deluge", "demo"]
+"""How it is spoken to: `azure` is Chat Completions with the key in a header `api-key`, `deluge` a library."""
 
 
 @dataclass(frozen=True, slots=True)
