@@ -42,7 +42,9 @@ def main() -> int:
     runtime, dev = read_lock("requirements.lock"), read_lock("requirements-dev.lock")
     needed = project["project"]["dependencies"]
     problems = find_problems(needed + groups["build"], runtime, "requirements.lock")
-    extras = [each for extra in project["project"]["optional-dependencies"].values() for each in extra]
+    extras = [
+        each for extra in project["project"]["optional-dependencies"].values() for each in extra
+    ]
     problems += find_problems(needed + extras + groups["dev"], dev, "requirements-dev.lock")
     problems += [
         f"the locks disagree on {package}"
