@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from base64 import b64encode
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from io import BytesIO
 import aiohttp
 import PIL.Image
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from lm_deluge import Conversation
 from lm_deluge.api_requests.base import APIRequestBase
 from lm_deluge.api_requests.context import RequestContext
@@ -20,7 +23,7 @@ from lm_deluge.models import register_model, registry
 from pydantic import SecretStr
 
 from core import errors
-from core.conversation import Message
+from core.conversation import Message, Usage
 from core.errors import AuthError, BadRequestError, ContextTooLongError, RateLimitedError
 from core.files.values import Image
 from core.providers.base import Request, Timeouts
@@ -250,3 +253,36 @@ async def test_every_wait_is_bounded(
     with pytest.raises(errors.TimeoutError):
         await read(make_deluge(session, server, timeouts=timeouts), ask("scripted-small"))
     await server.wait_until_abandoned()
+
+
+def gemini_event(text: str, finish: str | None = None) -> bytes:
+    candidate = {"index": 0, "content": {"role": "model", "parts": [{"text": text}]}}
+    usage = {"promptTokenCount": 11, "candidatesTokenCount": 7}
+    ended = {"finishReason": finish} if finish else {}
+    event = {"candidates": [candidate | ended], "usageMetadata": usage}
+    return b"data: " + json.dumps(event).encode() + b"\r\n\r\n"
+
+
+async def test_what_skein_has_no_adapter_for_streams_too(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIPTED_KEY", KEY)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.headers["x-goog-api-key"] == KEY
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for event in (gemini_event("Hel"), gemini_event("lo", "MAX_TOKENS")):
+            await response.write(event)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/models/scripted:streamGenerateContent", answer)
+    async with TestServer(app) as gemini:
+        base = str(gemini.make_url("")).rstrip("/")
+        register_model("scripted", "scripted", base, "SCRIPTED_KEY", "gemini", "google")
+        chunks = await read(DelugeProvider("deluge", session, lambda _: None), ask("scripted"))
+    assert text_of(chunks) == "Hello"
+    assert len(chunks) == 3
+    assert chunks[-1].finish_reason == "length"
+    assert chunks[-1].usage == Usage(11, 7, 0, 0)
