@@ -11,7 +11,7 @@ from core.quotas import Scope, Used
 from core.store.rows import Row, Value
 
 SETTLED = timedelta(minutes=30)
-"""After so long nothing that a turn took changes any more."""
+"""So long after a turn that is finished began, nothing that it took changes any more."""
 _MAX_KNOWN = 10_000
 _NO_END = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -54,11 +54,12 @@ class Sums:
         known = self._known.get(name, _Known(since, Used()))
         if now - known.until > 2 * SETTLED:
             until = now - SETTLED
-            more = await _read(reads, scope, subject, known.until, until, turn_id)
-            known = self._known[name] = _Known(until, _add(known.used, more))
+            more, unfinished = await _read(reads, scope, subject, known.until, until, turn_id)
+            if not unfinished:
+                known = self._known[name] = _Known(until, _add(known.used, more))
             if len(self._known) > _MAX_KNOWN:
                 del self._known[next(iter(self._known))]
-        rest = await _read(reads, scope, subject, known.until, _NO_END, turn_id)
+        rest, _ = await _read(reads, scope, subject, known.until, _NO_END, turn_id)
         return _add(known.used, rest)
 
 
@@ -69,11 +70,13 @@ async def _read(
     since: datetime,
     until: datetime,
     turn_id: int,
-) -> Used:
+) -> tuple[Used, int]:
+    """Sum up, and count the turns in it that are still under way."""
     row = await reads.find(f"sum_{scope}", **subject, since=since, until=until, turn_id=turn_id)
     if row is None:
-        return Used()
-    return Used(row["messages"], row["tokens"], row["cost_nanos"], row["unknown_costs"])
+        return Used(), 0
+    used = Used(row["messages"], row["tokens"], row["cost_nanos"], row["unknown_costs"])
+    return used, row["unfinished"]
 
 
 def _add(one: Used, other: Used) -> Used:

@@ -13,7 +13,7 @@ import pytest
 from core.conversation import Author, Incoming, ThreadKey, Turn, Usage
 from core.quotas import Limit, Measure, Period, Rule, Scope, Used, find_begin
 from core.store.base import Grouping, Store, Totals
-from tests.core.store.values import Calendar, OpenStore, ask, get_turn, start
+from tests.core.store.values import ANN, KEY, Calendar, OpenStore, ask, get_turn, start
 
 SPENT = Usage(
     input_tokens=100,
@@ -163,6 +163,16 @@ class AccountsContract:
                 assert (used.messages, used.tokens) == (number + 1, 120 * (number + 1))
         async with open_store() as store:
             assert await store.load_used(Scope.USER, turn.key, "U1", since) == used
+
+    async def test_answer_that_took_long_is_summed_up_once_it_is_there(
+        self, store: Store, calendar: Calendar
+    ) -> None:
+        turn = await start(store, ask(1))
+        since = calendar.now()
+        calendar.advance(minutes=90)
+        assert (await store.load_used(Scope.USER, KEY, ANN.id, since)).tokens == 0
+        assert await store.save_reply(turn, "late", "model", Usage(30, 20))
+        assert (await store.load_used(Scope.USER, KEY, ANN.id, since)).tokens == 50
 
     async def test_use_of_an_answer_that_broke_off_is_kept(
         self, store: Store, calendar: Calendar

@@ -13,25 +13,27 @@ UPDATE turns SET is_admitted = TRUE, started_at = :now WHERE id = :turn_id RETUR
 -- name: sum_user(platform, author_id, since, until, turn_id)^
 -- What a person used from a time until another one, but for one turn.
 SELECT
-    COUNT(*) AS messages,
+    COUNT(*) FILTER (WHERE is_counted) AS messages,
     CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
     CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) AS cost_nanos,
-    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs
+    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs,
+    COUNT(*) FILTER (WHERE state IN ('running', 'delivering')) AS unfinished
 FROM usage_details
 WHERE platform = :platform
     AND author_id = :author_id
     AND started_at >= :since
     AND started_at < :until
     AND id <> :turn_id
-    AND is_counted;
+    AND state <> 'rejected';
 
 -- name: sum_channel(platform, workspace, channel, since, until, turn_id)^
 -- What was used in a channel from a time until another one, but for one turn.
 SELECT
-    COUNT(*) AS messages,
+    COUNT(*) FILTER (WHERE is_counted) AS messages,
     CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
     CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) AS cost_nanos,
-    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs
+    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs,
+    COUNT(*) FILTER (WHERE state IN ('running', 'delivering')) AS unfinished
 FROM usage_details
 WHERE platform = :platform
     AND workspace = :workspace
@@ -39,22 +41,23 @@ WHERE platform = :platform
     AND started_at >= :since
     AND started_at < :until
     AND id <> :turn_id
-    AND is_counted;
+    AND state <> 'rejected';
 
 -- name: sum_workspace(platform, workspace, since, until, turn_id)^
 -- What was used in a workspace from a time until another one, but for one turn.
 SELECT
-    COUNT(*) AS messages,
+    COUNT(*) FILTER (WHERE is_counted) AS messages,
     CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens,
     CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) AS cost_nanos,
-    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs
+    COUNT(*) FILTER (WHERE is_cost_unknown) AS unknown_costs,
+    COUNT(*) FILTER (WHERE state IN ('running', 'delivering')) AS unfinished
 FROM usage_details
 WHERE platform = :platform
     AND workspace = :workspace
     AND started_at >= :since
     AND started_at < :until
     AND id <> :turn_id
-    AND is_counted;
+    AND state <> 'rejected';
 
 -- name: load_times_user(platform, author_id, since, turn_id, max_times)
 -- When a person's newest questions after a time were let in, the newest first.
