@@ -31,11 +31,13 @@ class SharedAdmission:
     """Leave to make one request, as a `SharedLimiter` gives it."""
 
     limiter: SharedLimiter
-    id: int
+    id: int | None
+    """None where nothing is counted."""
 
     def correct(self, tokens: int) -> None:
         """Replace the estimate by what the request took in truth, soon."""
-        self.limiter.correct(self.id, tokens)
+        if self.id is not None:
+            self.limiter.correct(self.id, tokens)
 
 
 class SharedLimiter:
@@ -124,6 +126,8 @@ class SharedLimiter:
         seconds = window.free_at(tokens, 0.0)
         if seconds > 0:
             return _Wait(seconds, is_paused=window.paused_until > 0)
+        if not any(self._limits):
+            return SharedAdmission(self, None)  # nothing to count: only pauses are shared
         row = await transaction.get("add_admission", name=self._name, tokens=tokens, now=now)
         return SharedAdmission(self, row["id"])
 

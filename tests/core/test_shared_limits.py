@@ -26,7 +26,7 @@ def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def open_limiters(
-    url: str, requests: int, tokens: int | None = None, max_wait: float = 20
+    url: str, requests: int | None, tokens: int | None = None, max_wait: float = 20
 ) -> AsyncIterator[list[SharedLimiter]]:
     async with AsyncExitStack() as stack:
         found: list[SharedLimiter] = []
@@ -111,3 +111,18 @@ async def test_a_correction_makes_room_in_the_other_process(postgres_url: str):
         first.correct(10)
         async with asyncio.timeout(10):
             await waiting
+
+
+async def test_without_limits_nothing_is_counted_and_a_pause_still_holds_for_all(
+    postgres_url: str, postgres: PostgresServer
+):
+    async with open_limiters(postgres_url, requests=None, max_wait=0.2) as (one, other):
+        async with asyncio.timeout(10):
+            for _ in range(5):
+                (await one.admit("fake", 10)).correct(5)
+            one.pause(timedelta(hours=1))
+            await one.settle()
+            with pytest.raises(RateLimitedError):
+                await other.admit("fake", 1)
+    rows = await asyncio.to_thread(postgres.run, "SELECT count(*) FROM admissions", postgres_url)
+    assert rows.strip() == "0"
