@@ -65,6 +65,8 @@ _NOTES = re.compile(r" \((?:Rate limit|Context length|Thinking-prefix)[^()]*\)")
 """What LM Deluge adds to a provider's words."""
 _MISUSES = (ValueError, RuntimeError, TypeError, LookupError, AssertionError, ImportError)
 """What it raises where a request cannot be worded, or another package is missing."""
+_KEY_WORDS = re.compile(r"credentials|api key", re.IGNORECASE)
+"""How it says that the operator has something to set."""
 
 
 class DelugeProvider:
@@ -239,7 +241,9 @@ class _Asking:
         try:
             response = cast("asyncio.Task[APIResponse]", self._task).result()
         except _MISUSES as error:
-            raise BadRequestError(self._label, clean_detail(str(error))) from error
+            detail = clean_detail(str(error))
+            kind = AuthError if _KEY_WORDS.search(detail) else BadRequestError
+            raise kind(self._label, detail) from error
         if response.is_error:
             raise self._translate(response)
         return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 from base64 import b64encode
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -231,10 +232,14 @@ async def test_what_is_asked_is_worded_whole(
 async def test_a_missing_key_and_an_unknown_model_are_named(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    for name in list(os.environ):
+        if name.startswith(("ANTHROPIC_", "AWS_", "BEDROCK_")):
+            monkeypatch.delenv(name)
     provider = DelugeProvider("deluge", session, lambda _: None)
     with pytest.raises(AuthError, match="ANTHROPIC_API_KEY is not set"):
         await read(provider, ask("claude-4.5-haiku"))
+    with pytest.raises(AuthError, match="AWS_BEDROCK_API_KEY"):
+        await read(provider, ask("claude-4.5-haiku-bedrock"))
     with pytest.raises(BadRequestError, match=r"claude-4\.5-haiku"):
         await read(provider, ask("claude-4.5-haiky"))
 
