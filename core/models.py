@@ -43,7 +43,8 @@ async def open_models(
 ) -> AsyncGenerator[Router]:
     """Open the configured models over one HTTP session. Raises SettingsError.
 
-    `skein.toml` is looked at so often. Limits are kept together by all processes on a shared database, if there is one.
+    `skein.toml` is looked at so often. Limits are kept together by all processes on a
+    shared database, if there is one.
     """
     # No limit of connections: the limiters decide who may ask, and no thread waits for another.
     connector = aiohttp.TCPConnector(limit=0)
