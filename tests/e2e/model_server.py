@@ -49,7 +49,7 @@ def main() -> None:
     xllamacpp: Any = import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(find_weights())
-    params.model_alias = "smollm2"
+    params.model_alias = {"smollm2"}
     params.port = 0
     params.n_parallel = 1
     params.n_ctx = WINDOW_TOKENS
