@@ -16,7 +16,7 @@ LONG = "".join(f"This is line {number} of a long answer.\n\n" for number in rang
 """More than a message holds, on any platform."""
 MAKING = {"slack": "chat.startStream", "discord": "POST /channels/*/messages"}
 LOOKING = {"slack": "conversations.replies", "discord": "GET /channels/*/messages"}
-REMOVING = {"slack": "chat.delete", "discord": "DELETE /channels/*/messages/*"}
+REMOVING = {"slack": "chat.delete", "discord": "DELETE /channels/*/messages/*[0-9]"}
 
 
 async def wait_until_recorded(url: str, count: int) -> None:

@@ -33,8 +33,8 @@ async def test_a_process_that_stalls_past_its_lease_changes_nothing(
                 await place.wait_for(whole(f"q{number}"))
             gate.set()
             first.process.send_signal(signal.SIGCONT)
-            await first.wait_for_line("turn 1, attempt 1, is not held any more")
-            await first.wait_for_line("turn 2, attempt 1, is not held any more")
+            await first.wait_for_line("conversation 1: turn 1.* is not held any more")
+            await first.wait_for_line("conversation 2: turn 2.* is not held any more")
     for number, place in enumerate(places):
         assert [view["text"] for view in place.replies()] == [whole(f"q{number}")]
     for platform in PLATFORMS:
