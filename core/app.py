@@ -14,14 +14,17 @@ from datetime import timedelta
 from functools import partial
 
 from core.beside import beside
+from core.config_file import ConfigFile
 from core.errors import SettingsError, UnknownModelError
 from core.files.download import open_downloader
 from core.gate import Gate
 from core.gauge import Gauge
 from core.intake import Intake
+from core.limit_table import parse_limits
 from core.memory import Memory
-from core.models import open_models
+from core.models import open_config, open_models
 from core.prices import Prices, load_prices
+from core.prompts import ConfiguredPrompts, LivePrompts
 from core.providers.base import Models
 from core.providers.proxy import find_proxy
 from core.providers.router import Router
@@ -34,6 +37,7 @@ from core.store.migrate import Migrator
 from core.store.sql import SqlStore
 from core.store.sqlite import lock_sqlite, open_sqlite, open_sqlite_migrator
 from core.summaries import Summaries
+from core.tables import Tables
 from core.threads import Threads
 from core.turns import Turns
 
@@ -66,17 +70,18 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         if is_runner:
             await store.free_the_deads()
         shared = store.database if store.is_shared else None
-        models = await stack.enter_async_context(open_models(settings, shared))
+        config = open_config(settings)
+        models = await stack.enter_async_context(open_models(settings, shared, config))
         limits = settings.file_limits
         downloader = await stack.enter_async_context(open_downloader(limits, find_proxy))
         intake = Intake(store, downloader, limits)
         options = turn_options(settings)
-        memory = build_memory(store, models, options, settings)
-        quotas = load_quotas(settings) if is_runner else Quotas()
+        memory = build_memory(store, models, options, settings, config)
+        quotas = LiveQuotas(load_quotas(settings), config) if is_runner else Quotas
         prices = Prices(models.find_address)
-        gate = Gate(store, prices, lambda: quotas, settings.queue_notice)
+        gate = Gate(store, prices, quotas, settings.queue_notice)
         if is_runner:
-            await asyncio.to_thread(warn_of_unknown_prices, quotas, models, prices)
+            await asyncio.to_thread(warn_of_unknown_prices, quotas(), models, prices)
         turns = await stack.enter_async_context(
             Turns(store, models, options, intake=intake, memory=memory, gate=gate)
         )
@@ -119,7 +124,25 @@ def find_backend(url: str, variable: str = "DATABASE_URL") -> Backend:
             )
 
 
-def build_memory(store: Store, models: Models, options: TurnOptions, settings: Settings) -> Memory:
+class LiveQuotas:
+    """The limits of people: those of the settings, with those of `skein.toml` as it is now over them."""
+
+    def __init__(self, base: Quotas, config: ConfigFile) -> None:
+        self._base = base
+        self._now = parse_limits(config.tables.limits, base)
+        config.subscribe(self._apply)
+
+    def __call__(self) -> Quotas:
+        """Give what holds now."""
+        return self._now
+
+    async def _apply(self, tables: Tables) -> None:
+        self._now = parse_limits(tables.limits, self._base)
+
+
+def build_memory(
+    store: Store, models: Models, options: TurnOptions, settings: Settings, config: ConfigFile
+) -> Memory:
     """Build what prepares questions. Raises SettingsError where no model summarizes."""
     summary_model = settings.summary_model
     if summary_model is not None:
@@ -130,8 +153,19 @@ def build_memory(store: Store, models: Models, options: TurnOptions, settings: S
             raise SettingsError("SUMMARY_MODEL", str(error), mend) from error
     gauge = Gauge()
     summaries = Summaries(store, models, summary_model, gauge)
-    admins = frozenset(settings.admins)
-    return Memory(store, models, options, summaries=summaries, gauge=gauge, admins=admins)
+    return Memory(
+        store,
+        models,
+        options,
+        prompts=LivePrompts(
+            lambda: ConfiguredPrompts(
+                config.tables.prompts.workspace, config.tables.prompts.channel
+            )
+        ),
+        summaries=summaries,
+        gauge=gauge,
+        admins=frozenset(settings.admins),
+    )
 
 
 def read_system_prompt(settings: Settings) -> str:

@@ -30,6 +30,11 @@ class LimitTableError(ValueError):
         self.place = place
         self.problem = problem
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The way to the place, as far as it has no dots of its own."""
+        return tuple(self.place.split("."))
+
 
 def parse_limits(table: object, base: Quotas) -> Quotas:
     """Give the limits of `base` with those of the table `limits` over them. Raises LimitTableError."""

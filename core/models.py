@@ -39,17 +39,20 @@ _DEFAULT_CONFIG = Path("skein.toml")
 
 @asynccontextmanager
 async def open_models(
-    settings: Settings, shared: Database | None = None, look_interval: timedelta = LOOK_INTERVAL
+    settings: Settings,
+    shared: Database | None = None,
+    config: ConfigFile | None = None,
+    look_interval: timedelta = LOOK_INTERVAL,
 ) -> AsyncGenerator[Router]:
     """Open the configured models over one HTTP session. Raises SettingsError.
 
-    `skein.toml` is looked at so often. Limits are kept together by all processes on a
-    shared database, if there is one.
+    `config` (None: the installation's) is loaded, and looked at so often. Limits are kept together
+    by all processes on a shared database, if there is one.
     """
     # No limit of connections: the limiters decide who may ask, and no thread waits for another.
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session, AsyncExitStack() as stack:
-        config = open_config(settings)
+        config = config or open_config(settings)
         house = _House(settings, session, shared, stack)
         setup = await house.build(await config.load())
         policy = RetryPolicy(settings.max_attempts, on_break=settings.on_break)

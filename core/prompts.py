@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -45,6 +45,17 @@ class ConfiguredPrompts:
         return PlacePrompts(
             self.workspaces.get(key.workspace, ""), self.channels.get(key.channel, "")
         )
+
+
+class LivePrompts:
+    """Prompts that may change at any time: they are asked for anew for each question."""
+
+    def __init__(self, load: Callable[[], Prompts]) -> None:
+        self._load = load
+
+    def find_prompts(self, key: ThreadKey) -> PlacePrompts:
+        """Give those of a conversation's workspace and channel."""
+        return self._load().find_prompts(key)
 
 
 NO_PROMPTS = ConfiguredPrompts({}, {})

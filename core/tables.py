@@ -13,8 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import SettingsError
+from core.limit_table import LimitTableError, parse_limits
 from core.model_settings import HttpUrl
+from core.quotas import Quotas
 
+MAX_PROMPT_CHARACTERS = 20_000
+"""How long the prompt of a workspace or a channel may be."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -48,17 +52,28 @@ class ModelTable(_Table):
     fallback: tuple[str, ...] | None = None
 
 
+class PromptTable(_Table):
+    """`[prompts]`: what is added to the system prompt in a workspace or server, or a channel, by its id."""
+
+    workspace: dict[str, Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]] = {}
+    channel: dict[str, Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]] = {}
+
+
 class Tables(_Table):
     """The whole file."""
 
     providers: dict[Annotated[str, AfterValidator(_check_name)], ProviderTable] = {}
     models: dict[str, ModelTable] = {}
+    limits: dict[str, Any] = {}
+    """`[limits.SCOPE]`: see core/limit_table.py, which reads it."""
+    prompts: PromptTable = PromptTable()
 
 
 def parse_tables(text: str, name: str) -> Tables:
     """Read the file's text. Raises SettingsError with the file's `name`, the line and the key."""
     try:
-        return Tables.model_validate(tomllib.loads(text))
+        tables = Tables.model_validate(tomllib.loads(text))
+        parse_limits(tables.limits, Quotas())
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(name, f"is no TOML: {error}", "Mend that line.") from None
     except ValidationError as error:
@@ -69,6 +84,10 @@ def parse_tables(text: str, name: str) -> Tables:
             problem = "no such key is known here"
         line = find_line(text, keys)
         raise SettingsError(name, f"line {line}: {'.'.join(keys)}: {problem}", "Mend it.") from None
+    except LimitTableError as error:
+        line = find_line(text, error.keys)
+        raise SettingsError(name, f"line {line}: {error}", "Mend it.") from None
+    return tables
 
 
 def find_line(text: str, keys: Sequence[str]) -> int:
