@@ -123,8 +123,12 @@ class TimeoutError(ProviderError):
     retryable = True
 
 
+class ModelNotFoundError(ProviderError):
+    """The provider has no model of that name, or nothing at that address (404)."""
+
+
 class BadRequestError(ProviderError):
-    """The provider refuses the request for what it says (400, 404, 422)."""
+    """The provider refuses the request for what it says (400, 422)."""
 
 
 class ContextTooLongError(ProviderError):
@@ -197,6 +201,8 @@ def render_for_people(error: BaseException) -> str:
     match error:
         case AuthError():
             return "I can't reach my model: its key is refused. The person who runs me has to mend that."
+        case ModelNotFoundError():
+            return "My model is not there under its name any more. Choose another one with `model`."
         case RateLimitedError(retry_after=timedelta() as wait) if wait.total_seconds() >= 1:
             return f"My model is busy. Please ask again in {_words(wait)}."
         case RateLimitedError():

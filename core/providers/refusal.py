@@ -97,6 +97,8 @@ def make_error(model: str, refusal: Refusal, key: str = "") -> ProviderError:
         return errors.AuthError(
             model, detail
         )  # an empty account is the operator's to mend, as a key is
+    if status == 404:
+        return errors.ModelNotFoundError(model, detail)
     if status == 429:
         return errors.RateLimitedError(model, detail, refusal.retry_after)
     if status == 408:
@@ -220,7 +222,7 @@ _STATUS_BY_WORD = (
 
 def _guess_status(found: Json) -> int:
     """Give a stream's error the status that it would have had; what is unknown broke on their side."""
-    text = f"{found.get('type')} {found.get('code')} {found.get('message')}".lower()
+    text = f"{found.get('type')} {found.get('code')}".lower()  # a message may say anything
     return next((status for word, status in _STATUS_BY_WORD if word in text), 500)
 
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
-from core.errors import AuthError, BadRequestError, ProviderError, RateLimitedError
+from core.errors import (
+    AuthError,
+    BadRequestError,
+    ModelNotFoundError,
+    ProviderError,
+    RateLimitedError,
+)
 from core.providers.attempt import (
     NoWordError,
     Opened,
@@ -301,7 +307,8 @@ class Router:
         if isinstance(error, RateLimitedError):
             rest = error.retry_after or _REST
             self._resting_until[str(ref)] = self._clock() + rest.total_seconds()
-            if error.retry_after:
+            is_alone = all(each.provider != ref.provider for each in chain.refs if each != ref)
+            if error.retry_after and is_alone:  # a fallback of the same provider must not wait
                 self._pause(ref, error.retry_after)
         chain.note(ref, error)
         if not self._is_worth_retrying(error, chain.rounds + 1):
@@ -381,4 +388,4 @@ def _is_about_the_question(error: ProviderError) -> bool:
     """Whether the question is at fault, which another model would only be asked in vain."""
     if isinstance(error, NoWordError):
         return not error.is_accident
-    return not error.retryable and not isinstance(error, AuthError)
+    return not error.retryable and not isinstance(error, AuthError | ModelNotFoundError)

@@ -25,7 +25,13 @@ from pydantic import SecretStr
 
 from core import errors
 from core.conversation import Message, Usage
-from core.errors import AuthError, BadRequestError, ContextTooLongError, RateLimitedError
+from core.errors import (
+    AuthError,
+    BadRequestError,
+    ContextTooLongError,
+    ModelNotFoundError,
+    RateLimitedError,
+)
 from core.files.values import Image
 from core.providers.base import Request, Timeouts
 from core.providers.deluge import DelugeProvider
@@ -104,7 +110,7 @@ async def test_a_refusal_blocks_nothing_and_is_asked_once(
     for status, error in (
         (401, AuthError),
         (403, AuthError),
-        (404, BadRequestError),
+        (404, ModelNotFoundError),
         (400, BadRequestError),
     ):
         server.play(Refuse(status, f"No, {KEY}."))

@@ -10,6 +10,7 @@ from core.conversation import Message
 from core.errors import (
     AuthError,
     BadRequestError,
+    ModelNotFoundError,
     OverloadedError,
     ProviderError,
     RateLimitedError,
@@ -69,6 +70,7 @@ class Chain:
         RateLimitedError("a/m", "slow down"),
         RateLimitedError("a/m", "daily quota", timedelta(hours=1)),
         AuthError("a/m", "HTTP 401"),
+        ModelNotFoundError("a/m", "HTTP 404"),
     ],
 )
 async def test_a_fallback_answers_at_once_and_says_who_it_is(error: ProviderError) -> None:
@@ -78,6 +80,18 @@ async def test_a_fallback_answers_at_once_and_says_who_it_is(error: ProviderErro
     assert chunks[1:] == list(HELLO)
     assert chain.clock.slept == []
     assert chain.counts == (1, 1)
+
+
+@pytest.mark.parametrize("wait", [timedelta(seconds=30), timedelta(hours=1)])
+async def test_a_fallback_of_the_same_provider_does_not_wait_with_the_model(
+    wait: timedelta,
+) -> None:
+    chain = Chain([(RateLimitedError("a/m", "slow down", wait),), HELLO], [])
+    catalogue = Catalogue([Endpoint("a", "openai", "http://x", "m")], fallbacks={"": ("a/small",)})
+    chain.router.change(Setup(catalogue, chain.providers, chain.limiters))
+    assert (await chain.ask())[1:] == list(HELLO)
+    assert chain.clock.slept == []
+    assert [request.model for request in chain.a.requests] == ["m", "small"]
 
 
 async def test_when_all_fail_they_are_asked_again_after_a_pause_and_not_for_ever() -> None:

@@ -15,6 +15,7 @@ from core.errors import (
     AuthError,
     BadRequestError,
     ContextTooLongError,
+    ModelNotFoundError,
     OverloadedError,
     ProviderError,
     RateLimitedError,
@@ -318,7 +319,7 @@ class TestRefusals:
         ("refusal", "kind"),
         [
             (Refuse(400, "The model `x` does not exist"), BadRequestError),
-            (Refuse(404), BadRequestError),
+            (Refuse(404), ModelNotFoundError),
             (Refuse(403), AuthError),
             (Refuse(429), RateLimitedError),
             (Refuse(500, body="<html>Oops</html>"), OverloadedError),

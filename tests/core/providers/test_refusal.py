@@ -36,7 +36,7 @@ def error_of(
         (401, errors.AuthError),
         (402, errors.AuthError),
         (403, errors.AuthError),
-        (404, errors.BadRequestError),
+        (404, errors.ModelNotFoundError),
         (408, errors.TimeoutError),
         (413, errors.ContextTooLongError),
         (422, errors.BadRequestError),
@@ -189,6 +189,7 @@ def test_geminis_delay_stands_in_the_body() -> None:
         ({"error": {"code": "rate_limit_exceeded", "message": "Slow down"}}, 429),
         ({"object": "error", "message": "broken", "code": 400}, 400),
         ({"error": "something fell over"}, 500),
+        ({"error": {"message": "context canceled by the upstream, no permission to go on"}}, 500),
     ],
 )
 def test_an_error_in_a_stream_is_given_a_status(event: dict[str, object], status: int) -> None:
