@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Most tests wait most of the time: a few side by side take a fraction of the time.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test soak check format lock clean
@@ -17,7 +19,7 @@ run: $(VENV)/.installed  ## Run the bot on the platforms whose tokens are in .en
 	$(BIN)/skein run $(ARGS)
 
 test: $(VENV)/.installed-dev  ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Check format, lint, types, import contracts and the locks
 	$(BIN)/ruff format --check .
