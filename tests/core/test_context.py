@@ -59,7 +59,7 @@ def test_the_question_is_always_sent_last(material: Material, room: int):
     question = material.messages[-1]
     assert fitted.said[-1].position == question.position
     assert fitted.is_cut == (fitted.said[-1] != question)
-    assert fitted.messages[-1].text.endswith(fitted.said[-1].text.strip("\n"))
+    assert fitted.messages[-1].text.strip("\n").endswith(fitted.said[-1].text.strip("\n"))
     if not fitted.is_cut:
         assert fitted.said[-1].text == question.text
 
