@@ -21,7 +21,14 @@ class Redactor:
     """Takes known secrets, and whatever has a token's shape, out of a text."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        known = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
+        self._secrets: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+        self.add(secrets)
+
+    def add(self, secrets: Sequence[str]) -> None:
+        """Take these out as well from now on."""
+        self._secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        known = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:
@@ -36,11 +43,11 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, redact: Redactor) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S%z")
-        self._redact = redact
+        self.redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         """Format, with the secrets out of message and traceback alike."""
-        return self._redact(super().format(record))
+        return self.redact(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -48,7 +55,7 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self, redact: Redactor) -> None:
         super().__init__()
-        self._redact = redact
+        self.redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         """Format, with the secrets out of every value."""
@@ -56,11 +63,18 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self._redact(record.getMessage()),
+            "message": self.redact(record.getMessage()),
         }
         if record.exc_info:
-            entry["traceback"] = self._redact(self.formatException(record.exc_info))
+            entry["traceback"] = self.redact(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
+
+
+def hide_from_logs(secret: str) -> None:
+    """Keep a secret that was learned after the start out of the log."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, TextFormatter | JsonFormatter):
+            handler.formatter.redact.add([secret])
 
 
 def configure_logs(

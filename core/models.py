@@ -21,6 +21,7 @@ from core.beside import beside
 from core.config_file import LOOK_INTERVAL, ConfigFile
 from core.errors import SettingsError
 from core.limits import RateLimiter
+from core.logs import hide_from_logs
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Limiter, Provider, Timeouts
 from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
@@ -140,7 +141,10 @@ async def open_limiter(
 def find_key(variable: str) -> SecretStr | None:
     """Give the key that a variable has, in the environment or in `.env`."""
     value = os.environ.get(variable) or dotenv_values(".env").get(variable)
-    return SecretStr(value) if value else None
+    if not value:
+        return None
+    hide_from_logs(value)
+    return SecretStr(value)
 
 
 def _no_key(_: str) -> SecretStr | None:

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from core.logs import configure_logs
+from core.models import find_key
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +51,12 @@ def test_other_libraries_speak_from_warning_on():
     logging.getLogger("discord").warning("a shard fell over")
     assert "GET /" not in out.getvalue()
     assert "a shard fell over" in out.getvalue()
+
+
+def test_a_key_that_is_read_later_is_hidden_from_then_on(monkeypatch: pytest.MonkeyPatch):
+    out = io.StringIO()
+    configure_logs("info", "text", ["known-before"], out)
+    monkeypatch.setenv("OFFICE_KEY", "a-key-of-ones-own")
+    assert find_key("OFFICE_KEY")
+    logging.getLogger("skein.test").info("%s and %s", "a-key-of-ones-own", "known-before")
+    assert "[hidden] and [hidden]" in out.getvalue()
