@@ -29,7 +29,8 @@ from core.providers.demo import DemoProvider
 from core.providers.ollama import probe_ollama
 from core.providers.openai import OpenAIProvider
 from core.providers.probe import probe_endpoints
-from core.providers.router import RetryPolicy, Router, Setup
+from core.providers.retry import RetryPolicy
+from core.providers.router import Router, Setup
 from core.settings import Settings
 from core.shared_limits import SharedLimiter
 from core.store.database import Database

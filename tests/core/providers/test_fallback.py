@@ -20,7 +20,8 @@ from core.files.values import Image
 from core.limits import RateLimiter
 from core.providers.base import Chunk, Request
 from core.providers.catalogue import Catalogue, Endpoint
-from core.providers.router import RetryPolicy, Router, Setup
+from core.providers.retry import RetryPolicy
+from core.providers.router import Router, Setup
 from tests.core.clock import FakeClock
 from tests.core.providers.test_router import END, HELLO, QUESTION, Script, ScriptedProvider
 
