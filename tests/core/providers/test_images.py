@@ -12,10 +12,10 @@ from core.conversation import Message
 from core.files.values import Image
 from core.providers.base import Request
 from core.providers.sight import find_image_tokens
+from tests.core.providers.completions import make_openai
 from tests.core.providers.contract import read
 from tests.core.providers.scripted_server import Answer, ScriptedModelServer
 from tests.core.providers.test_anthropic import make_anthropic
-from tests.core.providers.test_openai import make_openai
 
 PHOTO = Image("photo.png", "image/png", b"\x89PNG\x00", 1_000)
 DATA = b64encode(PHOTO.content).decode()

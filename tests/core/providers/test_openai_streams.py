@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from core.conversation import Usage
+from core.errors import (
+    ContextTooLongError,
+    OverloadedError,
+    ProviderError,
+    RateLimitedError,
+    UnreachableError,
+)
+from core.providers.base import Chunk, Provider, Timeouts
+from tests.core.providers.completions import (
+    KEY,
+    SHORT,
+    data,
+    delta,
+    make_openai,
+    raw,
+)
+from tests.core.providers.contract import ask, read, text_of
+from tests.core.providers.scripted_server import (
+    Answer,
+    Break,
+    Cut,
+    Hang,
+    Plain,
+    Raw,
+    Refuse,
+    ScriptedModelServer,
+)
+
+
+@pytest.fixture
+def provider(session: aiohttp.ClientSession, server: ScriptedModelServer) -> Provider:
+    return make_openai(session, server, KEY)
+
+
+class TestStreams:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            raw(delta("Hel"), delta("lo"), delta(None, "stop"), "[DONE]"),
+            raw(delta("Hel"), delta("lo", "stop")),
+            raw(delta("Hel"), delta("lo"), "[DONE]"),
+            raw(delta(None), delta("Hel"), {"choices": []}, delta("lo", "stop"), "[DONE]"),
+            raw(delta("Hel"), delta("lo"), delta("", "stop"), "[DONE]", end="\r\n\r\n"),
+            raw(delta("", reasoning_content="Hm"), delta("Hel"), delta("lo", "stop")),
+            raw({"choices": None}, delta("Hel", role=None), delta("lo", "stop"), "[DONE]"),
+            raw(
+                delta(
+                    [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hello"}],
+                    "stop",
+                )
+            ),
+            raw(delta("Hello", "stop") | {"error": None}, "[DONE]"),
+            Answer(Raw(b": keep-alive\n\n"), data(delta("Hello", "stop"), "[DONE]"), finish=None),
+            Answer(Raw(b"\n\n"), data(delta("Hello", "stop")), finish=None),
+            Answer(data(delta("Hello", "stop")), Cut(), finish=None),
+            Answer(data(delta("Hello", "stop")), Raw(b"data: {garbled\n\n"), finish=None),
+            Plain("Hello"),
+        ],
+        ids=str,
+    )
+    async def test_every_servers_way_gives_the_same_text(
+        self, provider: Provider, server: ScriptedModelServer, answer: Answer | Plain
+    ) -> None:
+        server.play(answer)
+        chunks = await read(provider, ask("m"))
+        assert text_of(chunks) == "Hello"
+        assert chunks[-1].finish_reason in ("stop", "other")
+
+    async def test_usage_after_the_finish_reason_is_read(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        usage = {
+            "prompt_tokens": 20,
+            "completion_tokens": 3,
+            "prompt_tokens_details": {"cached_tokens": 16},
+        }
+        server.play(raw(delta("Hi", "stop"), {"choices": [], "usage": usage}, "[DONE]"))
+        chunks = await read(provider, ask("m"))
+        assert chunks[-1] == Chunk("", "stop", Usage(20, 3, 16))
+
+    @pytest.mark.parametrize(
+        ("finish", "reason"),
+        [
+            ("stop", "stop"),
+            ("length", "length"),
+            ("content_filter", "refusal"),
+            ("tool_calls", "other"),
+            ("whatever", "other"),
+        ],
+    )
+    async def test_finish_reasons_are_translated(
+        self, provider: Provider, server: ScriptedModelServer, finish: str, reason: str
+    ) -> None:
+        server.play(Answer("Hi", finish=finish))
+        assert (await read(provider, ask("m")))[-1].finish_reason == reason
+
+    async def test_a_character_split_across_reads_stays_whole(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        event = (
+            b"data: " + json.dumps(delta("Zoë 🧶", "stop"), ensure_ascii=False).encode() + b"\n\n"
+        )
+        pieces = [Raw(event[at : at + 1]) for at in range(len(event))]
+        server.play(Answer(*pieces, finish=None))
+        assert text_of(await read(provider, ask("m"))) == "Zoë 🧶"
+
+    async def test_half_a_character_never_gets_through(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        joined = Raw(data(delta("\ud83e")).data + data(delta("\uddf6 and \ud83e", "stop")).data)
+        server.play(Answer(joined, finish=None))
+        assert text_of(await read(provider, ask("m"))) == "🧶 and \ufffd"
+
+    async def test_text_is_given_before_the_next_comes(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        gate = asyncio.Event()
+        server.play(Answer("Hel", gate, "lo"))
+        async with asyncio.timeout(10), provider.stream(ask("m")) as chunks:
+            assert (await anext(aiter(chunks))).text == "Hel"
+            gate.set()
+            assert text_of([chunk async for chunk in chunks]) == "lo"
+
+    async def test_what_hangs_after_the_finish_reason_is_whole_all_the_same(
+        self, session: aiohttp.ClientSession, server: ScriptedModelServer
+    ) -> None:
+        provider = make_openai(session, server, timeouts=Timeouts(between_tokens=SHORT))
+        server.play(Answer(data(delta("Hello", "stop")), Hang(), finish=None))
+        chunks = await read(provider, ask("m"))
+        assert text_of(chunks) == "Hello"
+        assert chunks[-1].finish_reason == "stop"
+
+
+class TestBrokenStreams:
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (Answer("Hel", finish=None), UnreachableError),
+            (Answer("Hel", Cut()), UnreachableError),
+            (Answer("Hel", Raw(b"data: {garbled\n\n")), UnreachableError),
+            (Answer("Hel", Raw(b'data: "text"\n\n')), UnreachableError),
+            (Answer("Hel", Raw(b'data: {"choices": [7]}\n\n')), UnreachableError),
+            (Answer("Hel", Raw(b"data: " + b"x" * 5_000_000)), UnreachableError),
+            (Answer("Hel", Raw(b"data: " + b"[" * 100_000 + b"\n\n")), UnreachableError),
+            (Answer("Hel", Break()), OverloadedError),
+            (Answer("Hel", Break("rate_limit_error", "Slow down")), RateLimitedError),
+            (Answer("Hel", Break("x", "maximum context length is 10 tokens")), ContextTooLongError),
+            (Answer("Hel", data({"error": {"code": 502, "message": "Gone"}})), OverloadedError),
+            (Answer("Hel", data([{"error": {"code": 429, "message": "Quota"}}])), RateLimitedError),
+            (Answer("Hel", data(delta("", "error"))), OverloadedError),
+        ],
+        ids=lambda value: str(value)[:60],
+    )
+    async def test_a_break_is_told_after_the_text_before_it(
+        self,
+        provider: Provider,
+        server: ScriptedModelServer,
+        answer: Answer,
+        kind: type[ProviderError],
+    ) -> None:
+        server.play(answer)
+        received = list[Chunk]()
+
+        async def listen() -> None:
+            async with asyncio.timeout(20), provider.stream(ask("m")) as chunks:
+                async for chunk in chunks:
+                    received.append(chunk)
+
+        with pytest.raises(kind):
+            await listen()
+        assert text_of(received) == "Hel"
+
+    async def test_an_answer_that_breaks_before_a_word_is_unreachable(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Answer(finish=None))
+        with pytest.raises(UnreachableError):
+            await read(provider, ask("m"))
+
+    async def test_an_error_as_plain_json_with_status_200_is_an_error(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Refuse(200, "Overloaded", "overloaded_error"))
+        with pytest.raises(OverloadedError, match="Overloaded"):
+            await read(provider, ask("m"))
+
+
+class TestQuirks:
+    async def test_thinking_in_the_text_is_kept_out(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Answer("<th", "ink>Hm, what", " to say?</thi", "nk>\n\nHel", "lo"))
+        assert text_of(await read(provider, ask("m"))) == "Hello"
+
+    async def test_a_short_text_that_only_looks_like_a_mark_comes_through(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Answer("<th"))
+        assert text_of(await read(provider, ask("m"))) == "<th"
+
+    @pytest.mark.parametrize(
+        "last",
+        [
+            {"choices": [], "usage": {"prompt_tokens": 9, "prompt_cache_hit_tokens": 4}},
+            {
+                "choices": [],
+                "x_groq": {
+                    "usage": {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}
+                },
+            },
+        ],
+        ids=["deepseek", "groq"],
+    )
+    async def test_usage_is_read_in_the_servers_own_words(
+        self, provider: Provider, server: ScriptedModelServer, last: dict[str, Any]
+    ) -> None:
+        server.play(raw(delta("Hi", "stop"), last, "[DONE]"))
+        usage = (await read(provider, ask("m")))[-1].usage
+        assert usage
+        assert (usage.input_tokens, usage.cached_tokens) == (9, 4)
