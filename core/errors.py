@@ -9,7 +9,7 @@
     ├── ProviderError(model)
     │   ├── AuthError                               the key is refused
     │   ├── RateLimitedError(retry_after)           asked too often
-    │   ├── OverloadedError                         5xx, 529: worth another try
+    │   ├── OverloadedError(retry_after)            5xx, 529: worth another try
     │   ├── UnreachableError                        no connection, or it broke
     │   ├── TimeoutError                            no answer in the time allowed
     │   ├── BadRequestError                         refused for what it says
@@ -84,6 +84,8 @@ class ProviderError(SkeinError):
     """A model could not answer. `retryable` says whether asking again can help."""
 
     retryable = False
+    retry_after: timedelta | None = None
+    """The provider's own word on when to ask again, where it gave one."""
 
     def __init__(self, model: str, detail: str) -> None:
         super().__init__(f"{model}: {detail}")
@@ -96,7 +98,7 @@ class AuthError(ProviderError):
 
 
 class RateLimitedError(ProviderError):
-    """The provider asks to slow down (429). `retry_after` is its own word on how long, if it gave one."""
+    """The provider asks to slow down (429)."""
 
     retryable = True
 
@@ -109,6 +111,10 @@ class OverloadedError(ProviderError):
     """The provider is overloaded or broken on its side (5xx, 529)."""
 
     retryable = True
+
+    def __init__(self, model: str, detail: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(model, detail)
+        self.retry_after = retry_after
 
 
 class UnreachableError(ProviderError):
@@ -207,6 +213,8 @@ def render_for_people(error: BaseException) -> str:
             return f"My model is busy. Please ask again in {_words(wait)}."
         case RateLimitedError():
             return "My model is busy. Please ask again in a minute."
+        case OverloadedError(retry_after=timedelta() as wait) if wait.total_seconds() >= 1:
+            return f"My model is overloaded right now. Please ask again in {_words(wait)}."
         case OverloadedError():
             return "My model is overloaded right now. Please ask again in a minute."
         case UnreachableError():

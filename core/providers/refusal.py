@@ -104,7 +104,7 @@ def make_error(model: str, refusal: Refusal, key: str = "") -> ProviderError:
     if status == 408:
         return errors.TimeoutError(model, detail)
     if status >= 500:
-        return errors.OverloadedError(model, detail)
+        return errors.OverloadedError(model, detail, refusal.retry_after)
     return errors.BadRequestError(model, detail)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from core.errors import AuthError, ModelNotFoundError, ProviderError, RateLimitedError
+from core.errors import AuthError, ModelNotFoundError, ProviderError
 from core.providers.attempt import NoWordError
 
 _MAX_EMPTY_ANSWERS = 2
@@ -35,15 +35,14 @@ class RetryPolicy:
     def find_pause(self, error: ProviderError, attempt: int, chance: float) -> timedelta:
         """Say how long to wait after an error: the back-off, or longer where the provider asks for it."""
         delay = self.delay_after(attempt, chance)
-        asked = error.retry_after if isinstance(error, RateLimitedError) else None
-        return max(delay, asked or delay)
+        return max(delay, error.retry_after or delay)
 
     def is_worth_retrying(self, error: ProviderError, attempt: int) -> bool:
         """Tell whether the same model may answer if it is asked again."""
         match error:
             case NoWordError():
                 return error.is_accident and attempt < _MAX_EMPTY_ANSWERS
-            case RateLimitedError(retry_after=timedelta() as wait):
+            case ProviderError(retryable=True, retry_after=timedelta() as wait):
                 return wait <= self.max_retry_after
             case _:
                 return error.retryable

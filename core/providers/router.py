@@ -191,10 +191,13 @@ class Router:
 
     def _note(self, chain: Chain, ref: ModelRef, error: ProviderError, attempt: int) -> None:
         """Take in a failure: hold back others' questions, and strike who would only fail again."""
-        if isinstance(error, RateLimitedError):
-            self._breakers.rest(ref, error.retry_after or _REST)
-            if error.retry_after and chain.is_alone(ref):  # a fallback there must not wait
-                self._attempts.pause(ref, error.retry_after)
+        is_limited = isinstance(error, RateLimitedError)
+        if rest := error.retry_after or (_REST if is_limited else None):
+            self._breakers.rest(ref, rest)
+        if (
+            is_limited and error.retry_after and chain.is_alone(ref)
+        ):  # a fallback there must not wait
+            self._attempts.pause(ref, error.retry_after)
         chain.note(ref, error)
         if not self._policy.is_worth_retrying(error, chain.rounds + 1):
             chain.strike(ref, error)

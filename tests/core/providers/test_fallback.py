@@ -111,9 +111,12 @@ async def test_a_question_that_is_refused_is_not_put_to_another() -> None:
     assert chain.counts == (1, 0)
 
 
-async def test_a_model_that_asked_for_a_pause_is_passed_over_meanwhile() -> None:
-    limited = RateLimitedError("a/m", "slow down", timedelta(seconds=30))
-    chain = Chain([(limited,), HELLO], [HELLO, HELLO])
+@pytest.mark.parametrize("kind", [RateLimitedError, OverloadedError])
+async def test_a_model_that_asked_for_a_pause_is_passed_over_meanwhile(
+    kind: type[RateLimitedError | OverloadedError],
+) -> None:
+    busy = kind("a/m", "slow down", timedelta(seconds=30))
+    chain = Chain([(busy,), HELLO], [HELLO, HELLO])
     await chain.ask()
     await chain.ask()
     assert chain.counts == (1, 2)

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from core.errors import AuthError, BadRequestError, RateLimitedError
+from core.errors import AuthError, BadRequestError, OverloadedError, RateLimitedError
 from core.limits import RateLimiter
 from core.providers.base import Provider
 from core.providers.catalogue import Catalogue, Endpoint
@@ -65,6 +65,14 @@ def test_a_429_without_a_word_of_its_own_waits_for_the_limits_reset() -> None:
     told = make_error("m", parse_refusal(429, "{}", headers | {"retry-after": "2"}, NOW))
     assert isinstance(told, RateLimitedError)
     assert told.retry_after == timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("status", [500, 503, 529])
+def test_a_server_that_is_overloaded_may_say_for_how_long(status: int) -> None:
+    error = make_error("m", parse_refusal(status, "", {"retry-after": "20"}, NOW))
+    assert isinstance(error, OverloadedError)
+    assert error.retry_after == timedelta(seconds=20)
+    assert make_error("m", parse_refusal(status, "", {}, NOW)).retry_after is None
 
 
 def test_a_question_that_moderation_flags_is_no_matter_of_the_key() -> None:

@@ -176,8 +176,11 @@ async def test_after_the_first_text_nothing_is_tried_again() -> None:
     assert bench.provider.open_count == 0
 
 
-async def test_a_retry_waits_as_long_as_the_provider_says() -> None:
-    bench = Bench((RateLimitedError("openai/m", "slow down", timedelta(seconds=30)),), HELLO)
+@pytest.mark.parametrize("kind", [RateLimitedError, OverloadedError])
+async def test_a_retry_waits_as_long_as_the_provider_says(
+    kind: type[RateLimitedError | OverloadedError],
+) -> None:
+    bench = Bench((kind("openai/m", "slow down", timedelta(seconds=30)),), HELLO)
     assert await bench.ask() == "Hello you"
     assert bench.clock.slept == [30]
 
@@ -196,6 +199,16 @@ async def test_a_pause_that_the_provider_asks_for_holds_for_everyone() -> None:
     assert len(bench.provider.requests) == 1
     bench.clock.advance(1)
     assert await second == "Hello you"
+
+
+async def test_an_overloaded_model_that_asks_for_more_than_one_waits_is_not_asked_again() -> None:
+    hour = timedelta(hours=1)
+    bench = Bench((OverloadedError("openai/m", "HTTP 503: maintenance", hour),), HELLO)
+    with pytest.raises(OverloadedError) as failed:
+        await bench.ask()
+    assert failed.value.retry_after == hour
+    assert "in 60 minutes" in errors.render_for_people(failed.value)
+    assert len(bench.provider.requests) == 1
 
 
 async def test_a_pause_too_long_to_wait_is_told_and_asked_no_more_meanwhile() -> None:
