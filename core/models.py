@@ -1,12 +1,8 @@
-"""The composition root of models: settings and `skein.toml` -> providers, limits, one router.
-
-Concrete adapters are named here alone.
-"""
+"""The composition root of models: settings and `skein.toml` -> providers, limits, one router."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
@@ -14,25 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
-from dotenv import dotenv_values
 from pydantic import SecretStr
 
+from core.adapters import build_provider, choose_key_finder, open_limiter
 from core.beside import beside
 from core.config_file import LOOK_INTERVAL, ConfigFile
 from core.errors import SettingsError
-from core.limits import RateLimiter
-from core.logs import hide_from_logs
-from core.providers.anthropic import AnthropicProvider
-from core.providers.base import Limiter, Provider, Timeouts
+from core.providers.base import Limiter
 from core.providers.catalogue import Catalogue, Endpoint, load_endpoints
-from core.providers.demo import DemoProvider
 from core.providers.ollama import probe_ollama
-from core.providers.openai import OpenAIProvider
 from core.providers.probe import probe_endpoints
 from core.providers.retry import RetryPolicy
 from core.providers.router import Router, Setup
 from core.settings import Settings
-from core.shared_limits import SharedLimiter
 from core.store.database import Database
 from core.tables import ProviderTable, Tables
 
@@ -97,7 +87,7 @@ class _House:
         settings, session = self._settings, self._session
         installed = await probe_ollama(session, settings.ollama_base_url)
         known = load_endpoints(settings, installed)
-        get_key = find_key if settings.heeds_environment else _no_key
+        get_key = choose_key_finder(settings)
         own = await asyncio.to_thread(add_endpoints, known, tables, get_key)
         endpoints = await probe_endpoints(session, own)
         catalogue = Catalogue(
@@ -125,31 +115,6 @@ class _House:
             opened = open_limiter(name, requests, tokens, self._shared)
             self._limiters[key] = await self._stack.enter_async_context(opened)
         return self._limiters[key]
-
-
-@asynccontextmanager
-async def open_limiter(
-    name: str, requests: int | None, tokens: int | None, shared: Database | None
-) -> AsyncGenerator[Limiter]:
-    """Open the queue before a provider."""
-    if shared is None:
-        yield RateLimiter(requests, tokens)
-        return
-    async with SharedLimiter(shared, name, requests, tokens) as limiter:
-        yield limiter
-
-
-def find_key(variable: str) -> SecretStr | None:
-    """Give the key that a variable has, in the environment or in `.env`."""
-    value = os.environ.get(variable) or dotenv_values(".env").get(variable)
-    if not value:
-        return None
-    hide_from_logs(value)
-    return SecretStr(value)
-
-
-def _no_key(_: str) -> SecretStr | None:
-    return None
 
 
 def add_endpoints(
@@ -192,46 +157,3 @@ def _make_endpoint(
         is_own=is_own or made.is_own,
         serves_any_name=made.serves_any_name or is_own,
     )
-
-
-def build_provider(
-    endpoint: Endpoint, session: aiohttp.ClientSession, settings: Settings
-) -> Provider:
-    """Build the adapter of an endpoint's kind."""
-    timeouts = Timeouts(
-        connect=timedelta(seconds=settings.connect_timeout_seconds),
-        first_token=timedelta(seconds=settings.first_token_timeout_seconds),
-        between_tokens=timedelta(seconds=settings.token_timeout_seconds),
-        total=timedelta(seconds=settings.answer_timeout_seconds),
-    )
-    name, base_url, key = endpoint.name, endpoint.base_url, endpoint.key
-    match endpoint.kind:
-        case "openai":
-            return OpenAIProvider(name, session, base_url, key, timeouts)
-        case "azure":
-            return OpenAIProvider(name, session, base_url, key, timeouts, is_azure=True)
-        case "anthropic":
-            return AnthropicProvider(name, session, base_url, key, timeouts)
-        case "deluge":
-            get_key = find_key if settings.heeds_environment else _no_key
-            return build_deluge(name, session, get_key, timeouts)
-        case "demo":
-            return DemoProvider(name)
-
-
-def build_deluge(
-    name: str,
-    session: aiohttp.ClientSession,
-    get_key: Callable[[str], SecretStr | None],
-    timeouts: Timeouts,
-) -> Provider:
-    """Build the adapter of LM Deluge, an extra. Raises SettingsError where it is not installed."""
-    try:  # imported only where it is used: it takes half a second, and is not there by itself
-        from core.providers.deluge import DelugeProvider
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            "MODEL",
-            f"the models {name}/... need a package that is not installed ({error.name})",
-            "Install it: pip install 'skein-bot[deluge]'",
-        ) from error
-    return DelugeProvider(name, session, get_key, timeouts)

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
+from core.adapters import find_key
 from core.logs import configure_logs
-from core.models import find_key
 
 
 @pytest.fixture(autouse=True)
