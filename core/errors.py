@@ -5,7 +5,8 @@
     ├── StoreError
     │   ├── NewerDatabaseError(path, needs)         written by a newer program
     │   ├── StoreBusyError(path)                    another runner holds the file
-    │   └── LeaseLostError(what)                    another process took over what this one held
+    │   ├── LeaseLostError(what)                    another process took over what this one held
+    │   └── LeaseDoubtfulError(what)                another process may have taken it over
     ├── ProviderError(model)
     │   ├── AuthError                               the key is refused
     │   ├── RateLimitedError(retry_after)           asked too often
@@ -73,10 +74,18 @@ class StoreBusyError(StoreError):
 
 
 class LeaseLostError(StoreError):
-    """Another process may have taken over what this one held: it must not write of it any more."""
+    """Another process took over what this one held, or must be let: it writes of it no more."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not held any more")
+        self.what = what
+
+
+class LeaseDoubtfulError(StoreError):
+    """Another process may have taken over what this one held: it must not speak of it until that is known."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} may be held by another process by now")
         self.what = what
 
 

@@ -24,6 +24,7 @@ from core.errors import (
 from core.fences import close_fence
 from core.gate import Gate, name_asker
 from core.intake import Intake
+from core.lease import Lease
 from core.memory import AnswerOptions, Loaded, Memory, Prepared
 from core.meter import Meter
 from core.providers.base import ModelRef, Models, Request
@@ -56,6 +57,18 @@ class TurnOptions(AnswerOptions):
     """How long an answer waits for a store that is away, before the person is told."""
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all runs work with."""
+
+    store: Store
+    models: Models
+    options: TurnOptions
+    intake: Intake
+    memory: Memory
+    gate: Gate
+
+
 class _StoppedError(Exception):
     """The turn was ended from outside: nobody waits for its answer any more."""
 
@@ -69,26 +82,17 @@ class Run:
     """
 
     def __init__(
-        self,
-        turn: Turn,
-        sink: ReplySink,
-        store: Store,
-        models: Models,
-        options: TurnOptions,
-        age: timedelta,
-        intake: Intake,
-        memory: Memory,
-        gate: Gate,
+        self, turn: Turn, lease: Lease, sink: ReplySink, means: Means, age: timedelta
     ) -> None:
         self.turn = turn
+        self._lease = lease
         self._sink = sink
-        self._store = store
-        self._models = models
-        self._options = options
+        self._means = means
+        self._store = means.store
+        self._memory = means.memory
+        self._gate = means.gate
+        self._options = means.options
         self._age = age
-        self._intake = intake
-        self._memory = memory
-        self._gate = gate
         self._meter: Meter | None = None
         self._prepared: Prepared | None = None
         self._shown = ""
@@ -105,6 +109,7 @@ class Run:
         except LeaseLostError:
             raise
         except StoreError:
+            self._lease.check()
             await self._tell(STORE_AWAY)
             raise
         except SkeinError as error:
@@ -216,7 +221,7 @@ class Run:
         loaded = await self._memory.load(self.turn.key)
         if not loaded.has_wanted_files:
             return loaded
-        await self._intake.take(self.turn)
+        await self._means.intake.take(self.turn)
         return await self._memory.load(self.turn.key)
 
     async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, str, Usage]:
@@ -225,7 +230,7 @@ class Run:
         request = replace(request, asker=name_asker(self.turn, notice.on_place))
         note = ""
         try:
-            async with beside(notice.run()), self._models.stream(ref, request) as chunks:
+            async with beside(notice.run()), self._means.models.stream(ref, request) as chunks:
                 async for chunk in chunks:
                     meter.heed(chunk)
                     if chunk.is_restart:
@@ -269,7 +274,7 @@ class Run:
 
     async def _fail(self, notice: str, reason: str) -> None:
         """Tell the person first: a crash in between asks again and takes over the notice."""
-        await self._check_hold()
+        await self._lease.confirm()
         await self._tell(notice)
         await self._keep_usage()
         await self._store.fail(self.turn, reason)
@@ -279,7 +284,7 @@ class Run:
         refusal = await self._gate.find_refusal(self.turn)
         if refusal is None:
             return False
-        await self._check_hold()
+        await self._lease.confirm()
         await self._tell(refusal)
         await self._store.reject(self.turn, refusal)
         return True
@@ -303,9 +308,3 @@ class Run:
             log.warning("%s: the notice could not be delivered: %s", self._name, error)
         except Exception:
             log.exception("%s: the notice could not be delivered", self._name)
-
-    async def _check_hold(self) -> None:
-        """Raise LeaseLostError if the turn was taken over: whoever runs it now speaks of it."""
-        turn = await self._store.find_turn(self.turn.id)
-        if turn is not None and turn.attempts != self.turn.attempts:
-            raise LeaseLostError(self._name)

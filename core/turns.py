@@ -25,7 +25,7 @@ from core.intake import FileSource, Intake
 from core.lease import Lease
 from core.memory import Memory
 from core.providers.base import Models
-from core.run import Run, TurnOptions
+from core.run import Means, Run, TurnOptions
 from core.signs import Sign, Signs
 from core.sink import OpenSink
 from core.store.base import Store
@@ -77,12 +77,12 @@ class Turns:
         gate: Gate | None = None,
     ) -> None:
         self.memory = memory or Memory(store, models, options)
+        self.gate = gate or Gate(store)
+        self._intake = intake or Intake(store)
+        self._means = Means(store, models, options, self._intake, self.memory, self.gate)
         self._store = store
-        self._models = models
         self._options = options
         self._now = now
-        self._intake = intake or Intake(store)
-        self.gate = gate or Gate(store)
         self._open_sinks: dict[str, OpenSink] = {}
         self._signs = Signs()
         self._lanes: dict[int, _Lane] = {}
@@ -166,7 +166,7 @@ class Turns:
                 lane.run.stop()
 
     def check_hold(self, turn: Turn) -> None:
-        """Raise LeaseLostError if another process may run a turn by now that was started here.
+        """Raise LeaseLostError or LeaseDoubtfulError if another process may run a turn that was started here.
 
         To be asked right before each call to a platform: it costs no more than a look at the clock.
         """
@@ -262,7 +262,7 @@ class Turns:
     async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
         self._take_signs(turn, lane)
-        lease = lane.lease = Lease(self._store, turn)
+        lease = lane.lease = Lease(self._store, turn, self._options.store_patience)
         try:
             sink = self._open_sinks[turn.key.platform](turn, lease.record)
         except Exception as error:
@@ -270,17 +270,7 @@ class Turns:
             await self._store.fail(turn, f"no way to reply: {error!r}")
             return
         age = self._find_age(turn, lane)
-        lane.run = run = Run(
-            turn,
-            sink,
-            self._store,
-            self._models,
-            self._options,
-            age,
-            self._intake,
-            self.memory,
-            self.gate,
-        )
+        lane.run = run = Run(turn, lease, sink, self._means, age)
         try:
             async with beside(lease.keep(run.stop)):
                 await run.run()

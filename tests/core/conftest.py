@@ -1,10 +1,13 @@
 """A real store on a real file for every test of the core."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from core import lease, turns
+from core.store import sessions
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
 
@@ -18,3 +21,11 @@ def database_url(tmp_path: Path) -> str:
 async def sqlite_store(database_url: str) -> AsyncIterator[Store]:
     async with open_sqlite(database_url) as store:
         yield store
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let replicas look for each other's work, and renew what they hold, all the time."""
+    monkeypatch.setattr(turns, "LOOK_INTERVAL", timedelta(milliseconds=100))
+    monkeypatch.setattr(lease, "HEARTBEAT", timedelta(milliseconds=100))
+    monkeypatch.setattr(sessions, "TRY_INTERVAL", timedelta(milliseconds=100))

@@ -5,53 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from core import lease, turns
-from core.beside import beside
+from core import lease
 from core.conversation import TurnState
-from core.run import STOPPED, TurnOptions
+from core.run import STOPPED
 from core.store import sessions
-from core.store.postgres import open_postgres
-from core.store.sql import SqlStore
-from core.threads import Threads
-from core.turns import Turns
-from tests.fakes import FakeModels, RecordingSinks, make_incoming
+from tests.core.replicas import END_LEASES, Replica, open_replica, wait_until_done
+from tests.fakes import make_incoming
 from tests.postgres import PostgresServer
 
-OPTIONS = TurnOptions(system_prompt="Be kind.")
-END_LEASES = "UPDATE turns SET lease_until = now() - interval '1 second'"
-
-
-@dataclass
-class Replica:
-    """What one process has."""
-
-    store: SqlStore
-    models: FakeModels
-    sinks: RecordingSinks
-    turns: Turns
-    threads: Threads
-
-
-@asynccontextmanager
-async def open_replica(url: str) -> AsyncGenerator[Replica]:
-    models, sinks = FakeModels(), RecordingSinks()
-    async with open_postgres(url) as store, Turns(store, models, OPTIONS) as turns:
-        turns.attach("test", sinks.open_sink)
-        async with beside(turns.share()):
-            yield Replica(store, models, sinks, turns, Threads(store, models, turns))
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "LOOK_INTERVAL", timedelta(milliseconds=100))
-    monkeypatch.setattr(lease, "HEARTBEAT", timedelta(milliseconds=100))
-    monkeypatch.setattr(sessions, "TRY_INTERVAL", timedelta(milliseconds=100))
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 @pytest.fixture
@@ -59,12 +26,6 @@ async def two(postgres_url: str) -> AsyncIterator[tuple[Replica, Replica]]:
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(open_replica(postgres_url))
         yield one, await stack.enter_async_context(open_replica(postgres_url))
-
-
-async def wait_until_done(store: SqlStore) -> None:
-    async with asyncio.timeout(10):
-        while await store.load_unfinished():  # noqa: ASYNC110 -- another process would do it
-            await asyncio.sleep(0.02)
 
 
 async def test_a_conversation_is_in_order_whichever_replica_heard_the_messages(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from core.store.base import LEASE
 from tests.core.providers.scripted_server import Answer
 from tests.faults.disks import Disk, LimitedDisk, mount_disk
 from tests.faults.stage import PLATFORMS, Stage, whole
@@ -16,6 +18,7 @@ from tests.postgres import PostgresServer
 from tests.processes import Program
 
 AWAY_SECONDS = 5.0
+AFTER_LEASE = timedelta(seconds=2)
 NOT_RECORDED = "Something went wrong on my side"
 
 
@@ -83,6 +86,31 @@ async def test_postgres_away_as_a_reply_comes_into_being(
         await place.wait_for(whole("q2"))
     assert len(stage.model.requests) == len(place.replies()) == 2
     await stage.check(platform)
+
+
+@pytest.mark.timeout(120)
+async def test_answers_outlive_a_postgres_that_is_away_for_longer_than_their_lease(
+    stage: Stage, on_postgres: PostgresServer
+):
+    places = [stage.place(platform) for platform in PLATFORMS]
+    gate, torso = asyncio.Event(), "The answer to a question"
+    stage.model.play(*[Answer(f"{torso} ", gate, "is here, all of it.")] * 2)
+    async with stage.running(*PLATFORMS) as program:
+        for place in places:
+            await place.ask("what is asked?")
+            await place.wait_for_torso(torso)
+        await asyncio.to_thread(on_postgres.stop)
+        await asyncio.sleep((LEASE + AFTER_LEASE).total_seconds())
+        gate.set()
+        for _ in places:
+            await program.wait_for_line("cannot be stored yet")
+        assert [[view["text"] for view in place.replies()] for place in places] == [[torso]] * 2
+        await asyncio.to_thread(on_postgres.start)
+        for place in places:
+            await place.wait_for(f"{torso} is here, all of it.")
+    assert len(stage.model.requests) == 2
+    for platform in PLATFORMS:
+        await stage.check(platform)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
