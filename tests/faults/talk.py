@@ -22,18 +22,19 @@ _NAME = re.compile(r"\bq(\d+)\b")
 def answer_slowly(payload: Json, chance: random.Random, longest_step: int = 30) -> Answer:
     """Answer the question, or all that were merged into it, in a few steps between marks for each.
 
+    A mark has no space, at which an answer of several messages may be divided.
     Each step has as many words as chance gives, so that an answer asked for again is of another length.
     """
     questions = _NAME.findall(payload["messages"][-1]["content"])
     loop = asyncio.get_running_loop()
-    steps: list[str | asyncio.Event] = ["".join(f"[begin q{name}] " for name in questions)]
+    steps: list[str | asyncio.Event] = ["".join(f"[begin:q{name}] " for name in questions)]
     at = 0.0
     for number in range(chance.randrange(3, 7)):
         at += chance.uniform(0.05, 0.4)
         event = asyncio.Event()
         loop.call_later(at, event.set)
         steps += [event, f"word{number} " * chance.randrange(1, longest_step)]
-    return Answer(*steps, " ".join(f"[end q{name}]" for name in questions))
+    return Answer(*steps, " ".join(f"[end:q{name}]" for name in questions))
 
 
 class Crowd(Protocol):
@@ -151,9 +152,9 @@ class Talk:
         for place in range(self.places):
             for view in self.crowd.replies(place):
                 text = view["text"]
-                begun.update(int(n) for n in re.findall(r"\[begin q(\d+)\]", text))
+                begun.update(int(n) for n in re.findall(r"\[begin:q(\d+)\]", text))
                 if not view["is_streaming"]:
-                    ended.update(int(n) for n in re.findall(r"\[end q(\d+)\]", text))
+                    ended.update(int(n) for n in re.findall(r"\[end:q(\d+)\]", text))
                 if "⚠️" in text:
                     told[place] += 1
         return {number: _judge(begun[number], ended[number]) for number in self.asked}
@@ -161,7 +162,7 @@ class Talk:
     def shared_count(self) -> int:
         """Count the replies that answer more than one question."""
         views = chain.from_iterable(self.crowd.replies(place) for place in range(self.places))
-        return sum(1 for view in views if view["text"].count("[begin q") > 1)
+        return sum(1 for view in views if view["text"].count("[begin:q") > 1)
 
     def open_count(self) -> int:
         """Count the questions that have no whole answer yet."""
