@@ -19,6 +19,7 @@ from core.providers.dialect import Dialect
 from core.providers.http import ModelServer, Question, load_event
 from core.providers.refusal import Refusal, parse_stream_error
 from core.providers.thoughts import ThoughtFilter
+from core.providers.usage import join_usages, parse_usage
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -132,7 +133,7 @@ class CompletionParser:
         if refusal := parse_stream_error(chunk):
             raise self._fail(refusal)
         if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
-            self.usage = _parse_usage(usage)
+            self.usage = join_usages(self.usage, parse_usage(usage))
         choices = chunk.get("choices")
         return self._read_choice(choices[0]) if choices else None
 
@@ -156,14 +157,3 @@ class CompletionParser:
 def _join_parts(parts: Sequence[dict[str, Any]]) -> str:
     """Join the text of a content that comes in parts, as Mistral's reasoning models send it."""
     return "".join(part.get("text") or "" for part in parts if part.get("type") == "text")
-
-
-def _parse_usage(usage: dict[str, Any]) -> Usage:
-    """Read what an answer took. DeepSeek has its own word for what came from its cache."""
-    details = usage.get("prompt_tokens_details") or {}
-    cached = details.get("cached_tokens")
-    return Usage(
-        input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        cached_tokens=usage.get("prompt_cache_hit_tokens") if cached is None else cached,
-    )

@@ -228,3 +228,27 @@ class TestQuirks:
         usage = (await read(provider, ask("m")))[-1].usage
         assert usage
         assert (usage.input_tokens, usage.cached_tokens) == (9, 4)
+
+    async def test_thinking_that_is_in_the_total_alone_is_paid_for(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        usage = {"prompt_tokens": 30, "completion_tokens": 52, "total_tokens": 530}
+        server.play(raw(delta("Hi", "stop"), {"choices": [], "usage": usage}, "[DONE]"))
+        assert (await read(provider, ask("m")))[-1].usage == Usage(30, 500)
+
+    async def test_usage_on_each_chunk_is_that_of_the_whole_answer_so_far(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        def told(sent: int, received: int) -> dict[str, Any]:
+            return {"usage": {"prompt_tokens": sent, "completion_tokens": received}}
+
+        server.play(
+            raw(
+                delta("Hel") | told(9, 1),
+                delta("lo", "stop") | told(9, 2),
+                {"choices": []} | told(9, 2),
+                {"choices": []} | told(0, 0),
+                "[DONE]",
+            )
+        )
+        assert (await read(provider, ask("m")))[-1].usage == Usage(9, 2)
