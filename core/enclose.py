@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.context import estimate_tokens
 from core.conversation import Message
-from core.files.values import Attachment, File, Image
+from core.files.values import Attachment, File, Image, Picture
 from core.providers.base import ModelRef
+from core.tokens import estimate_tokens, take_beginning
 
 FindFile = Callable[[str], Awaitable[File | None]]
 
@@ -19,6 +19,7 @@ MAX_IMAGE_BYTES = 20_000_000
 _SHARE = 0.75  # the rest of the room is for what was said
 _LEAST_TOKENS = 200
 _MAX_NAME = 80
+_BLIND = "this model cannot see images"
 _NO_ROOM = "left out, for there is no more room"
 
 
@@ -87,28 +88,57 @@ class _Envelope:
         if file is None:
             return _Said(f"[file {name}, no longer kept]", "it is no longer kept")
         if file.is_image:
-            return self._put_image(name, file, images, attachment.note)
-        return self._put_text(name, file.text, attachment.note, may_cut=may_cut)
+            return self._put_image(name, file.pictures[0], images, attachment.note)
+        said = self._put_text(name, file.text, attachment.note, may_cut=may_cut)
+        is_left_out = not said.text.startswith("<file")
+        return said if is_left_out else self._put_pages(name, file.pictures, images, said)
 
-    def _put_image(self, name: str, file: File, images: list[Image], note: str) -> _Said:
-        tokens = self.ref.image_tokens
-        if not tokens:
-            unseen = f"{self.ref.model} cannot see images, as far as I know"
-            return _Said(f"[image {name}: this model cannot see images]", unseen)
-        size = self.image_bytes + len(file.content)
-        if tokens > self.room_tokens or self.image_count >= MAX_IMAGES or size > MAX_IMAGE_BYTES:
+    def _put_image(self, name: str, picture: Picture, images: list[Image], note: str) -> _Said:
+        if not self.ref.image_tokens:
+            return _Said(f"[image {name}: {_BLIND}]", self._cannot_see)
+        if not self._take(name, picture, images):
             return _Said(f"[image {name}, {_NO_ROOM}]", _NO_ROOM)
-        images.append(Image(name, file.media_type, file.content, tokens))
+        return _Said(f"[image {name}]", note)
+
+    def _put_pages(
+        self, name: str, pages: Sequence[Picture], images: list[Image], said: _Said
+    ) -> _Said:
+        """Put those pages that are pictures behind the text of their document, the first ones first."""
+        seen = list[str]()
+        for page in pages if self.ref.image_tokens else ():
+            if not self._take(f"{name}, page {page.page}", page, images):
+                break
+            seen.append(str(page.page))
+        texts, notes = [said.text], [said.note]
+        if seen:
+            texts.append(f"[image: of {name} page {', '.join(seen)}]")
+        if unseen := len(pages) - len(seen):
+            count = f"{unseen} page{'s' if unseen > 1 else ''} that are only pictures"
+            reason = _NO_ROOM if self.ref.image_tokens else _BLIND
+            texts.append(f"[file {name}, {count}: {reason}]")
+            notes.append(f"{count}: {_NO_ROOM if self.ref.image_tokens else self._cannot_see}")
+        return _Said("\n".join(texts), "; ".join(filter(None, notes)))
+
+    def _take(self, name: str, picture: Picture, images: list[Image]) -> bool:
+        """Send a picture along if there is room."""
+        tokens, size = self.ref.image_tokens, self.image_bytes + len(picture.content)
+        if tokens > self.room_tokens or self.image_count >= MAX_IMAGES or size > MAX_IMAGE_BYTES:
+            return False
+        images.append(Image(name, picture.media_type, picture.content, tokens))
         self.room_tokens -= tokens
         self.image_count, self.image_bytes = self.image_count + 1, size
-        return _Said(f"[image {name}]", note)
+        return True
+
+    @property
+    def _cannot_see(self) -> str:
+        return f"{self.ref.model} cannot see images, as far as I know"
 
     def _put_text(self, name: str, text: str, note: str, *, may_cut: bool) -> _Said:
         tokens = estimate_tokens(text)
         if tokens > self.room_tokens:
             if not may_cut:
                 return _Said(f"[file {name}, {_NO_ROOM}]", _NO_ROOM)
-            text = text[: len(text) * self.room_tokens // tokens]
+            text = take_beginning(text, self.room_tokens)
             tokens, note = (
                 self.room_tokens,
                 f"only the first {len(text):,} characters fit the model",

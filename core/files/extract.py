@@ -1,4 +1,4 @@
-"""The text of PDFs and office documents, up to a limit of pages and characters.
+"""The text of documents, up to a limit of pages and characters.
 
 It runs in a process of its own (worker.py): the formats are large, and a file may be made to harm.
 """
@@ -7,46 +7,32 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import inf
 
 from core.errors import FileError
-from core.files.identify import Kind
+from core.files import wrapped
+from core.files.identify import Kind, explain_unreadable
+from core.files.pdf import read_pdf
+from core.files.text import Text
+from core.files.values import File, Picture, Reading, pack_pictures
 
 MAX_UNZIPPED_BYTES = 200_000_000
 """What an office document may grow to; one of 20 MB of honest XML stays well below."""
 
 
-@dataclass(slots=True)
-class Text:
-    """A text that takes no more than so many characters."""
+def extract(
+    kind: Kind, content: bytes, max_pages: int, max_characters: int, deadline: float = inf
+) -> Reading:
+    """Give a document's text and pictures, and a note on what of it was left out. Raises FileError.
 
-    max_characters: int
-    parts: list[str] = field(default_factory=list[str])
-    length: int = 0
-    is_cut: bool = False
-
-    def add(self, part: str) -> bool:
-        """Add a piece. False once nothing more fits."""
-        room = self.max_characters - self.length
-        self.is_cut |= len(part) > room
-        if room > 0:
-            self.parts.append(part[:room])
-            self.length += min(len(part), room)
-        return not self.is_cut
-
-    def __str__(self) -> str:
-        return "".join(self.parts).strip()
-
-
-def extract(kind: Kind, content: bytes, max_pages: int, max_characters: int) -> tuple[str, str]:
-    """Give a document's text, and a note on what of it was left out. Raises FileError."""
-    if kind != "pdf" and content.startswith(b"PK"):
-        _check_zip(content)
+    Pictures are made until a deadline of the monotonic clock.
+    """
     text = Text(max_characters)
     try:
-        note = _READERS[kind](content, max_pages, text)
+        _check_zip(kind, content)
+        note, pictures = _read(kind, content, max_pages, text, deadline)
     except FileError:
         raise
     except MemoryError:
@@ -56,42 +42,37 @@ def extract(kind: Kind, content: bytes, max_pages: int, max_characters: int) -> 
     if text.is_cut:
         note = f"{note}, and " if note else ""
         note += f"only the first {max_characters:,} characters were read"
-    if not text.length:
-        raise FileError("there is no text in it" if kind != "pdf" else _SCAN)
-    return str(text), note
+    if not str(text):
+        raise FileError("there is nothing to read in it")
+    return Reading(File("", pack_pictures(pictures), str(text)), note)
 
 
-_SCAN = "there is no text in it, only pictures of pages; send them as images"
-
-
-def _check_zip(content: bytes) -> None:
-    """Refuse what unpacks to far more than a document does. Raises FileError."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(info.file_size for info in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise FileError("it is damaged, or no such file") from error
-    if unpacked > MAX_UNZIPPED_BYTES:
-        raise FileError("it unpacks to too much")
-
-
-def _read_pdf(content: bytes, max_pages: int, text: Text) -> str:
-    import pypdfium2
-
-    try:
-        document = pypdfium2.PdfDocument(content)
-    except pypdfium2.PdfiumError as error:
-        is_locked = "password" in str(error).lower()
-        reason = "it is locked with a password" if is_locked else "it is damaged, or no such file"
-        raise FileError(reason) from error
-    count = len(document)
-    read = 0
-    for number in range(min(count, max_pages)):
-        page = document[number].get_textpage().get_text_bounded().replace("\r\n", "\n").strip()
-        read += 1
-        if page and not text.add(f"[page {number + 1}]\n{page}\n\n"):
+def _read(
+    kind: Kind, content: bytes, max_pages: int, text: Text, deadline: float
+) -> tuple[str, Sequence[Picture]]:
+    if kind == "pdf":
+        return read_pdf(content, max_pages, text, deadline)
+    if kind in _OFFICE:
+        return _OFFICE[kind](content, max_pages, text), ()
+    for part in wrapped.READERS[kind](content):
+        if not text.add(part):
             break
-    return f"only the first {read} of {count} pages were read" if read < count else ""
+    return "", ()
+
+
+def _check_zip(kind: Kind, content: bytes) -> None:
+    """Refuse what unpacks to far more than a document does, and archives that only have one in them.
+
+    Raises FileError, and ValueError where it is damaged.
+    """
+    if not content.startswith(b"PK"):
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+    if sum(info.file_size for info in entries) > MAX_UNZIPPED_BYTES:
+        raise FileError("it unpacks to too much")
+    if not {info.filename for info in entries} & _PARTS:
+        raise FileError(explain_unreadable("application/zip"))
 
 
 def _read_docx(content: bytes, _max_pages: int, text: Text) -> str:
@@ -157,8 +138,16 @@ def _cell(value: object) -> str:
     return " ".join(str(value).split())
 
 
-_READERS: Mapping[Kind, Callable[[bytes, int, Text], str]] = {
-    "pdf": _read_pdf,
+_PARTS = frozenset(
+    (
+        "word/document.xml",
+        "ppt/presentation.xml",
+        "xl/workbook.xml",
+        "xl/workbook.bin",
+        "content.xml",
+    )
+) | {"META-INF/container.xml"}
+_OFFICE: Mapping[Kind, Callable[[bytes, int, Text], str]] = {
     "docx": _read_docx,
     "pptx": _read_pptx,
     "sheet": _read_sheet,

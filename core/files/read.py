@@ -10,12 +10,17 @@ import sys
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
+from core.beside import beside
 from core.errors import FileError
 from core.files.identify import Kind, decode, explain_unreadable, find_kind, identify
 from core.files.values import File, FileLimits, Reading
 
 _MOST_AT_ONCE = 2
+_CHUNK_BYTES = 64 * 1024
+_MAX_OUTPUT_BYTES = 40_000_000
+"""More than the longest text and all pictures take: a file may have taken the process over."""
 _ROOT = Path(__file__).parents[2]
 
 
@@ -50,16 +55,16 @@ class Reader:
 
     async def _read_apart(self, kind: Kind, media_type: str, content: bytes) -> Reading:
         output = await _run_worker(kind, content, self._limits)
-        header, _, data = output.partition(b"\n")
+        head, _, data = output.partition(b"\n")
         try:
-            answer: dict[str, str] = json.loads(header)
+            answer: dict[str, Any] = json.loads(head)
         except ValueError:
             raise FileError("it takes too much memory or time to read") from None
         if error := answer.get("error"):
             raise FileError(error)
-        if kind == "image":
-            return Reading(File(answer["media_type"], content=data), answer["note"])
-        return Reading(File(media_type, text=data.decode()), answer["note"])
+        size = answer["text_bytes"]
+        file = File(answer["media_type"] or media_type, data[size:], data[:size].decode())
+        return Reading(file, answer["note"])
 
 
 async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
@@ -78,7 +83,7 @@ async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
         raise FileError("it cannot be read at the moment") from error
     try:
         async with asyncio.timeout(limits.timeout.total_seconds()):
-            output, _ = await process.communicate(content)
+            return await _talk(process, content)
     except TimeoutError:
         raise FileError("it takes too long to read") from None
     finally:
@@ -86,7 +91,29 @@ async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    return output
+
+
+async def _talk(process: asyncio.subprocess.Process, content: bytes) -> bytes:
+    """Give a process its input, and what it answers. Raises FileError where that is far too much."""
+    stdin, stdout = cast("asyncio.StreamWriter", process.stdin), process.stdout
+    output = bytearray()
+
+    async def listen() -> None:
+        while stdout and (received := await stdout.read(_CHUNK_BYTES)):
+            output.extend(received)
+            if len(output) > _MAX_OUTPUT_BYTES:
+                raise FileError("it takes too much memory to read")
+
+    async def tell() -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may end before it has read all
+            stdin.write(content)
+            await stdin.drain()
+        stdin.close()
+
+    async with beside(tell()):
+        await listen()
+    await process.wait()
+    return bytes(output)
 
 
 def _environment() -> dict[str, str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from struct import Struct
+
+_HEAD = Struct(">II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,17 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What models can look at: an image, or one page of a document, counted from 1."""
+
+    page: int
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class File:
-    """A file as it is kept: an image's bytes, or the text of anything else."""
+    """A file as it is kept: an image's bytes, or a document's text and the pictures of its pages."""
 
     media_type: str
     content: bytes = b""
@@ -41,6 +54,13 @@ class File:
     def is_image(self) -> bool:
         """Whether it is one for models that see."""
         return self.media_type.startswith("image/")
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """What there is to look at."""
+        if self.is_image:
+            return (Picture(1, self.media_type, self.content),)
+        return tuple(_unpack_pictures(self.content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,22 @@ class FileLimits:
 def digest(content: bytes) -> str:
     """Give the hash by which a file is stored once."""
     return sha256(content).hexdigest()
+
+
+def pack_pictures(pictures: Iterable[Picture]) -> bytes:
+    """Write the pictures of a document's pages, each a JPEG, in one piece to keep."""
+    return b"".join(
+        _HEAD.pack(picture.page, len(picture.content)) + picture.content for picture in pictures
+    )
+
+
+def _unpack_pictures(content: bytes) -> Iterator[Picture]:
+    place = 0
+    while place < len(content):
+        page, size_bytes = _HEAD.unpack_from(content, place)
+        start = place + _HEAD.size
+        place = start + size_bytes
+        yield Picture(page, "image/jpeg", content[start:place])
 
 
 def render_size(size_bytes: int) -> str:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from contextlib import suppress
 from typing import cast
 
 from core.errors import FileError
-from core.files.extract import extract
 from core.files.identify import Kind
+from core.files.values import File, Reading
 
+_DRAWING_SHARE = 0.5  # of the time: what was drawn by then is better than nothing
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
 
 
@@ -30,36 +33,45 @@ def limit_process(cpu_seconds: int) -> None:
     ):
         _, hard = resource.getrlimit(kind)
         if hard == resource.RLIM_INFINITY or limit < hard:
-            resource.setrlimit(kind, (limit, limit))
+            with suppress(ValueError, OSError):  # macOS has no limit on memory
+                resource.setrlimit(kind, (limit, limit))
 
 
-def read(kind: Kind, content: bytes, max_pages: int, max_characters: int) -> tuple[str, str, bytes]:
-    """Read a file: its new media type where it has one, a note, and its bytes. Raises FileError."""
+def read(
+    kind: Kind, content: bytes, max_pages: int, max_characters: int, deadline: float
+) -> Reading:
+    """Read a file; a document's media type stays empty. Raises FileError."""
     if kind == "image":
         from core.files.image import fit_image
 
         media_type, fitted, note = fit_image(content)
-        return media_type, note, fitted
-    text, note = extract(kind, content, max_pages, max_characters)
-    return "", note, text.encode("utf-8", "replace")
+        return Reading(File(media_type, fitted), note)
+    from core.files.extract import extract
+
+    return extract(kind, content, max_pages, max_characters, deadline)
+
+
+def answer(reading: Reading) -> bytes:
+    """Word what was read: a line of JSON, the text, and the bytes."""
+    file = reading.file
+    text = file.text.encode("utf-8", "replace")
+    head = {"media_type": file.media_type, "note": reading.note, "text_bytes": len(text)}
+    return json.dumps(head).encode() + b"\n" + text + file.content
 
 
 def main() -> int:
     """Read what comes in as the arguments say: kind, pages, characters, seconds."""
     kind, pages, characters, seconds = sys.argv[1:]
     limit_process(int(seconds))
-    answer: dict[str, str] = {}
-    data = b""
+    deadline = time.monotonic() + int(seconds) * _DRAWING_SHARE
     try:
         content = sys.stdin.buffer.read()
-        answer["media_type"], answer["note"], data = read(
-            cast("Kind", kind), content, int(pages), int(characters)
-        )
+        output = answer(read(cast("Kind", kind), content, int(pages), int(characters), deadline))
     except FileError as error:
-        answer = {"error": str(error)}
+        output = json.dumps({"error": error.reason}).encode()
     except MemoryError:
-        answer = {"error": "it takes too much memory to read"}
-    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + data)
+        output = json.dumps({"error": "it takes too much memory to read"}).encode()
+    sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
     return 0
 

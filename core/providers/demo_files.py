@@ -9,7 +9,7 @@ from dataclasses import replace
 from core.conversation import Message
 
 _TEXT = re.compile(r'\n*<file name="(?P<name>[^"\n]*)"[^>\n]*>\n(?P<text>.*?)\n</file>', re.DOTALL)
-_MARK = re.compile(r"\n*\[(?:image|file) [^\]\n]*\]")
+_MARK = re.compile(r"\n*\[(?:image|file):? [^\]\n]*\]")
 
 
 def leave_out_files(messages: Sequence[Message]) -> list[Message]:

@@ -7,18 +7,20 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context import estimate_message_tokens
 from core.conversation import Message
-from core.enclose import Enclosed, clean_name, enclose
-from core.files.values import Attachment, File
+from core.enclose import MAX_IMAGES, Enclosed, clean_name, enclose
+from core.files.values import Attachment, File, Image, Picture, pack_pictures
 from core.providers.base import ModelRef
+from core.tokens import estimate_message_tokens
 
 SEEING = ModelRef("fake", "eye", 100_000, image_tokens=1_000)
 BLIND = ModelRef("fake", "mole", 100_000)
+PAGES = tuple(Picture(page, "image/jpeg", b"page %d" % page) for page in range(1, 31))
 FILES = {
     "image": File("image/png", content=b"pixels"),
     "text": File("text/plain", text="word " * 1_000),
     "short": File("text/plain", text="brief"),
+    "scan": File("application/pdf", pack_pictures(PAGES), "[page 1]\n(a picture)"),
 }
 
 
@@ -53,6 +55,33 @@ async def test_model_that_cannot_see_is_told_and_so_are_people() -> None:
     assert enclosed.messages[0].images == ()
     assert enclosed.annotate("Well.") == (
         "Well.\n\n📎 `image.x`: mole cannot see images, as far as I know."
+    )
+
+
+async def test_scan_goes_as_its_text_and_pictures_of_its_pages() -> None:
+    enclosed = await enclose([said("sum up", stored("scan"))], SEEING, 100_000, find)
+    [message] = enclosed.messages
+    assert message.images[0] == Image("scan.x, page 1", "image/jpeg", b"page 1", 1_000)
+    assert len(message.images) == MAX_IMAGES
+    assert "(a picture)\n</file>\n[image: of scan.x page 1, 2, 3" in message.text
+    assert enclosed.notes == (
+        "📎 `scan.x`: 10 pages that are only pictures: left out, for there is no more room.",
+    )
+
+
+async def test_as_many_pages_go_as_there_is_room_for() -> None:
+    messages = [said("old", stored("scan")), Message.ai("Well."), said("new", stored("image"))]
+    enclosed = await enclose(messages, SEEING, 6_000, find)
+    assert [len(message.images) for message in enclosed.messages] == [3, 0, 1]
+    assert "27 pages that are only pictures: left out" in enclosed.messages[0].text
+    assert enclosed.notes == ()
+
+
+async def test_scan_is_told_to_a_model_that_cannot_see_and_to_people() -> None:
+    enclosed = await enclose([said("sum up", stored("scan"))], BLIND, 100_000, find)
+    assert "30 pages that are only pictures: this model cannot see" in enclosed.messages[0].text
+    assert enclosed.notes == (
+        "📎 `scan.x`: 30 pages that are only pictures: mole cannot see images, as far as I know.",
     )
 
 
@@ -103,13 +132,16 @@ async def test_file_that_the_store_lost_is_told() -> None:
 
 
 @given(
-    st.lists(st.lists(st.sampled_from(["image", "text", "short", "lost"]), max_size=4), max_size=6),
+    st.lists(
+        st.lists(st.sampled_from(["image", "text", "short", "lost", "scan"]), max_size=4),
+        max_size=6,
+    ),
     st.integers(500, 20_000),
 )
 async def test_files_never_take_more_than_their_share(sent: list[list[str]], room: int) -> None:
     messages = [said("x", *map(stored, names)) for names in sent]
     enclosed = await enclose(messages, SEEING, room, find)
-    frames = sum(60 + 40 * len(names) for names in sent)
+    frames = sum(60 + 70 * len(names) for names in sent)
     taken = sum(estimate_message_tokens(message) for message in enclosed.messages)
     assert taken <= room * 0.75 + frames
     assert len(enclosed.messages) == len(messages)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bots.playground.base import SentFile
-from tests.core.files.samples import make_image, make_pdf
+from tests.core.files.samples import make_image, make_pdf, make_scan
 from tests.core.providers.scripted_server import Answer, Json
 from tests.e2e.conftest import World
 
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.parametrize("platform", ["slack", "discord"])
 PHOTO = SentFile("photo.png", "image/png", make_image())
 NOTES = SentFile("notes.txt", "text/plain", b"the password is swordfish")
 REPORT = SentFile("report.pdf", "application/pdf", make_pdf("Profits rose."))
+SCAN = SentFile("scan.pdf", "application/pdf", make_scan(2))
 SONG = SentFile("song.mp3", "audio/mpeg", b"ID3\x04\x00" + bytes(100))
 
 
@@ -71,6 +72,23 @@ async def test_text_and_documents_are_read(world: World, platform: str):
         text = last_text(world)
         assert '<file name="notes.txt">\nthe password is swordfish\n</file>' in text
         assert '<file name="report.pdf">\n[page 1]\nProfits rose.\n</file>' in text
+
+
+async def test_pages_of_a_scan_are_seen(world: World, platform: str):
+    async with world.skein(platform):
+        place = world.place(platform)
+        await place.ask("what is due?", SCAN)
+        await place.wait_for("question 1, images 2.")
+        assert "(a picture)\n</file>\n[image: of scan.pdf page 1, 2]" in last_text(world)
+        await place.ask("and when?")
+        await place.wait_for("question 2, images 2.")
+
+
+async def test_scan_that_a_model_cannot_see_is_told(world: World, platform: str):
+    async with world.skein(platform, MODEL="openai/gpt-3.5-turbo"):
+        place = world.place(platform)
+        await place.ask("what is due?", SCAN)
+        await place.wait_for("2 pages that are only pictures: gpt-3.5-turbo cannot see images")
 
 
 async def test_file_without_a_word_is_a_question(world: World, platform: str):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 import docx
 import pptx
 import xlsxwriter
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def make_image(
@@ -49,6 +50,80 @@ def make_pdf(*pages: str) -> bytes:
     end = f"xref\n0 {len(places) + 1}\n0000000000 65535 f \n{table}"
     end += f"trailer << /Size {len(places) + 1} /Root 1 0 R >>\nstartxref\n{len(data)}\n%%EOF\n"
     return data + end.encode()
+
+
+def make_scan(count: int = 2, *, blank: int = 0) -> bytes:
+    """Write a PDF whose pages are pictures of paper with something on it, and empty ones behind them."""
+    written = Image.new("RGB", (850, 1100), "white")
+    ImageDraw.Draw(written).text((100, 100), "Invoice 4711", fill="black", font_size=40)
+    pages = [written] * count + [Image.new("RGB", (850, 1100), "white")] * blank
+    data = io.BytesIO()
+    pages[0].save(data, "PDF", save_all=True, append_images=pages[1:])
+    return data.getvalue()
+
+
+def make_odt(*paragraphs: str) -> bytes:
+    body = "".join(f"<text:p>{each}</text:p>" for each in paragraphs)
+    names = 'xmlns:office="urn:o" xmlns:text="urn:t"'
+    content = f"<office:document-content {names}><office:body>{body}</office:body></office:document-content>"
+    return make_zip(
+        ("mimetype", "application/vnd.oasis.opendocument.text"), ("content.xml", content)
+    )
+
+
+def make_epub(*chapters: str) -> bytes:
+    """Write a book whose files stand in another order than its chapters."""
+    numbers = range(len(chapters))
+    items = "".join(f'<item id="c{n}" href="text/c%20{n}.xhtml"/>' for n in reversed(numbers))
+    spine = "".join(f'<itemref idref="c{n}"/>' for n in numbers)
+    package = f'<package xmlns="urn:p"><manifest>{items}</manifest><spine>{spine}</spine></package>'
+    root = '<container><rootfiles><rootfile full-path="OPS/book.opf"/></rootfiles></container>'
+    return make_zip(
+        ("mimetype", "application/epub+zip"),
+        ("META-INF/container.xml", root),
+        ("OPS/book.opf", package),
+        *(
+            (f"OPS/text/c {n}.xhtml", f"<html><head><title>x</title></head><p>{text}</p></html>")
+            for n, text in enumerate(chapters)
+        ),
+    )
+
+
+def make_zip(*parts: tuple[str, str]) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in parts:
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+RTF = (
+    rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\*\generator Word;}\f0 "
+    rb"Gr\'fc\'dfe, \u-10179?\u-8640?!\par {\b bold} 5\~\'80\par{\pict\pngblip 89504e47}}"
+)
+MAIL = (
+    b"From: Ada <ada@example.org>\r\nTo: fig@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    b"Content-Type: text/html\r\n\r\n<style>p {}</style><p>The <b>meeting</b> is off.</p>\r\n--b\r\n"
+    b"Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=plan.pdf\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\nJVBERi0=\r\n--b--\r\n"
+)
+NOTEBOOK = json.dumps(
+    {
+        "cells": [
+            {"cell_type": "markdown", "source": ["# Sums\n"]},
+            {
+                "cell_type": "code",
+                "source": "print(1 + 1)",
+                "outputs": [
+                    {"output_type": "stream", "text": ["2\n"]},
+                    {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}},
+                ],
+            },
+        ],
+        "nbformat": 4,
+    }
+).encode()
 
 
 def make_locked_pdf() -> bytes:

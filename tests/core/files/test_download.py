@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ LIMITS = FileLimits(max_bytes=100_000, timeout=timedelta(seconds=5))
 @asynccontextmanager
 async def serve(
     handler: Handler, limits: FileLimits = LIMITS
-) -> AsyncIterator[tuple[Downloader, str]]:
+) -> AsyncGenerator[tuple[Downloader, str]]:
     app = web.Application()
     app.router.add_get("/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

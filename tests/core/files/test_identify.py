@@ -62,6 +62,16 @@ def zip_with(name: str, content: bytes = b"x") -> bytes:
         (b"\x00junk" + make_pdf("Hello"), "application/pdf", "pdf"),
         (OLE + "EncryptedPackage".encode("utf-16-le"), "application/x-encrypted", "unreadable"),
         ("Grüße, 世界".encode(), "text/plain", "text"),
+        (b"ID3 tags are old.\n", "text/plain", "text"),
+        ("OggS und BZh f\u00fcr alle".encode("cp1252"), "text/plain", "text"),
+        (b"BM 1\x1b[0m", "text/plain", "text"),
+        (b"RIFF raff ruff", "text/plain", "text"),
+        (b"line " * 50 + b"\x07", "text/plain", "text"),
+        (b"BZh91AY&SY\x00\x01", "application/x-bzip2", "unreadable"),
+        (b"{\\rtf1 Hello}", "text/rtf", "rtf"),
+        (b'{"cells": [], "nbformat": 4}', "application/x-ipynb+json", "notebook"),
+        (b"From: a\r\nMIME-Version: 1.0\r\n\r\nHello", "message/rfc822", "mail"),
+        (b"From: here to there, a novel\n", "text/plain", "text"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "text/plain", "text"),
     ],
 )
@@ -82,6 +92,13 @@ def test_text_is_read_in_its_encoding(encoding: str) -> None:
     content = text.encode(encoding)
     assert identify(content) == "text/plain"
     assert decode(content) == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_wide_text_needs_no_mark(encoding: str) -> None:
+    content = "Zeile eins,\r\nZeile zwei für dich".encode(encoding)
+    assert identify(content) == "text/plain"
+    assert decode(content) == "Zeile eins,\nZeile zwei für dich"
 
 
 def test_text_that_is_cut_inside_a_character_is_still_utf8() -> None:

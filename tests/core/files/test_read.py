@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,18 +12,27 @@ import pytest
 from PIL import Image
 
 from core.errors import FileError
+from core.files.extract import extract
 from core.files.image import MAX_BYTES, MAX_EDGE
+from core.files.pdf import MAX_PICTURES
 from core.files.read import Reader
 from core.files.values import FileLimits, Reading
 from tests.core.files.samples import (
+    MAIL,
+    NOTEBOOK,
+    RTF,
     make_bomb,
     make_docx,
+    make_epub,
     make_image,
     make_locked_pdf,
+    make_odt,
     make_pdf,
     make_plain_image,
     make_pptx,
+    make_scan,
     make_xlsx,
+    make_zip,
 )
 
 LIMITS = FileLimits(max_characters=2_000, max_pages=3)
@@ -60,9 +70,57 @@ async def test_long_pdf_is_read_as_far_as_allowed() -> None:
     assert reading.note == "only the first 3 of 5 pages were read"
 
 
-async def test_pdf_of_pictures_says_so() -> None:
-    with pytest.raises(FileError, match="only pictures of pages"):
+async def test_empty_pdf_says_so() -> None:
+    with pytest.raises(FileError, match="nothing to read"):
         await read(make_pdf("", ""))
+
+
+async def test_scan_is_read_as_pictures_of_its_pages() -> None:
+    reading = await read(make_scan(2, blank=1))
+    assert reading.file.text == "[page 1]\n(a picture)\n\n[page 2]\n(a picture)"
+    assert [picture.page for picture in reading.file.pictures] == [1, 2]
+    with Image.open(io.BytesIO(reading.file.pictures[0].content)) as image:
+        assert (image.format, max(image.size)) == ("JPEG", MAX_EDGE)
+    assert reading.note == ""
+
+
+async def test_page_that_says_something_has_no_picture() -> None:
+    assert (await read(make_pdf("Hello"))).file.pictures == ()
+
+
+async def test_long_scan_is_read_as_far_as_allowed() -> None:
+    reading = await read(make_scan(MAX_PICTURES + 2), max_pages=100)
+    assert len(reading.file.pictures) == MAX_PICTURES
+    assert (
+        reading.note
+        == f"only the first {MAX_PICTURES} of {MAX_PICTURES + 2} scanned pages were taken"
+    )
+
+
+def test_pages_are_drawn_until_the_deadline() -> None:
+    with pytest.raises(FileError, match="takes too long"):
+        extract("pdf", make_scan(1), 3, 2_000, deadline=time.monotonic())
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (make_odt("First", "Second"), "First\nSecond"),
+        (make_epub("One.", "Two."), "One.\n\nTwo."),
+        (RTF, "Grüße, 🙀!\nbold 5 €"),
+        (
+            MAIL,
+            "From: Ada <ada@example.org>\nTo: fig@example.org\nSubject: Grüße\n\n"
+            "The meeting is off.\n[attached: plan.pdf, not read]",
+        ),
+        (
+            NOTEBOOK,
+            "[markdown cell 1]\n# Sums\n\n\n[code cell 2]\nprint(1 + 1)\n[output]\n2",
+        ),
+    ],
+)
+async def test_text_is_taken_out_of_what_wraps_it(content: bytes, text: str) -> None:
+    assert (await read(content)).file.text == text
 
 
 async def test_docx_is_read_with_its_tables() -> None:
@@ -142,6 +200,7 @@ async def test_moving_image_gives_its_first_picture() -> None:
         (b"%PDF-1.7 nothing", "damaged"),
         (make_locked_pdf(), "locked with a password"),
         (b"ID3\x04", "audio is not read"),
+        (make_zip(("inner.docx", make_docx("Hello").decode("latin-1"))), "archives are not opened"),
         (b"\x00\x01\x02", "this kind of file is not read"),
     ],
 )
