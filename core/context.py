@@ -1,6 +1,6 @@
 """What of a conversation goes to the model, and what a summary should take over. Pure.
 
-All sizes are tokens as `estimate_tokens` counts them: who asks converts a model's room into those.
+All sizes are tokens as `core.tokens` estimates them: who asks converts a model's room into those.
 """
 
 from __future__ import annotations
@@ -10,24 +10,13 @@ from dataclasses import dataclass, replace
 
 from core.conversation import Message, Role
 from core.store.rooms.memories import Pin
+from core.tokens import cut_text, estimate_input_tokens, estimate_message_tokens, estimate_tokens
 
-_BYTES_PER_TOKEN = 3.5  # errs on the long side for English prose; a token is 4 bytes of it
-_TOKENS_PER_MESSAGE = 4
 _SPARE = 0.95  # an estimate is no count
 _MOST_FULL = 0.75
 """How full of talk the room gets before a summary takes over the older half of it."""
 _FULL_AFTERWARDS = 0.4
 _LEAST_SUMMARY_TOKENS = 40
-
-
-def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of a text without a tokenizer; rather too many than too few."""
-    return int(_count_bytes(text) / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE
-
-
-def estimate_message_tokens(message: Message) -> int:
-    """Estimate the tokens of a message with its images."""
-    return estimate_tokens(message.text) + sum(image.tokens for image in message.images)
 
 
 def fit_answer(max_new_tokens: int, window_tokens: int) -> int:
@@ -38,11 +27,6 @@ def fit_answer(max_new_tokens: int, window_tokens: int) -> int:
 def fit_summary(room_tokens: int) -> int:
     """Say how long a summary may get where there is so much room for the whole conversation."""
     return max(_LEAST_SUMMARY_TOKENS, min(1_000, room_tokens // 6))
-
-
-def limit_characters(room_tokens: int) -> int:
-    """Say of how many characters, at the least, `fit` can make no more use."""
-    return int(room_tokens * _BYTES_PER_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +57,7 @@ class Fitted:
     @property
     def tokens(self) -> int:
         """Estimate what it takes in all."""
-        return estimate_tokens(self.system) + sum(map(estimate_message_tokens, self.messages))
+        return estimate_input_tokens(self.system, self.messages)
 
 
 def fit(material: Material, room_tokens: int) -> Fitted:
@@ -188,20 +172,6 @@ def merge_same_role(messages: Sequence[Message]) -> list[Message]:
     return merged
 
 
-def cut_text(text: str, max_tokens: int) -> str:
-    """Take the middle out of a text that is too long, with a word in its place."""
-    if estimate_tokens(text) <= max_tokens:
-        return text
-    most = int((max_tokens - _TOKENS_PER_MESSAGE) * _BYTES_PER_TOKEN)
-    word = f"\n[… {len(text):,} characters were too long: this part is left out …]\n"
-    room = most - _count_bytes(word)
-    if room < 0:
-        return _take_bytes(text, max(0, most))
-    head = _take_bytes(text, room * 2 // 3)
-    tail = _take_bytes(text[::-1], room - room * 2 // 3)[::-1]
-    return f"{head}{word}{tail}"
-
-
 def cut_message(message: Message, max_tokens: int) -> Message:
     """Cut a message's text where it is too long, after those images that leave it no quarter of the room."""
     if estimate_message_tokens(message) <= max_tokens:
@@ -253,11 +223,3 @@ def _name_pin(pin: Pin) -> str:
         return f"You said: {text}"
     name = pin.author.name if pin.author else ""
     return f"{name}: {text}" if name else text
-
-
-def _count_bytes(text: str) -> int:
-    return len(text.encode("utf-8", "replace"))
-
-
-def _take_bytes(text: str, most: int) -> str:
-    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")

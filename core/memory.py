@@ -10,13 +10,10 @@ from datetime import UTC, datetime
 from core.context import (
     Fitted,
     Material,
-    estimate_message_tokens,
-    estimate_tokens,
     fit,
     fit_answer,
     fit_summary,
     group_turns,
-    limit_characters,
     plan_summary,
     render_memory,
 )
@@ -29,6 +26,7 @@ from core.providers.base import ModelRef, Models, Request
 from core.store.base import Memory as Remembered
 from core.store.base import Store
 from core.summaries import Job, Summaries
+from core.tokens import estimate_message_tokens, estimate_tokens, limit_characters
 
 CUT_NOTE = "_(Your message was too long for my model: I read its beginning and its end.)_"
 _LEAST_ROOM_TOKENS = 100

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from core.context import estimate_message_tokens, estimate_tokens
 from core.conversation import Usage
 from core.prices import Prices
 from core.providers.base import Chunk, ModelRef, Request
+from core.tokens import estimate_input_tokens, estimate_tokens
 
 
 class Meter:
@@ -63,9 +63,7 @@ class Meter:
     def _fill(self, told: Usage) -> Usage:
         if told.input_tokens is not None and told.output_tokens is not None:
             return told
-        sent = estimate_tokens(self._request.system or "") + sum(
-            estimate_message_tokens(message) for message in self._request.messages
-        )
+        sent = estimate_input_tokens(self._request.system, self._request.messages)
         return replace(
             told,
             input_tokens=sent if told.input_tokens is None else told.input_tokens,

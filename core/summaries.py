@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core import errors
-from core.context import cut_text, estimate_tokens
 from core.conversation import Message, ThreadKey, Usage
 from core.errors import EmptyAnswerError, SkeinError, UnknownModelError
 from core.gauge import Gauge
 from core.providers.base import Asker, ModelRef, Models, Request
 from core.store.base import Memory, Store, Summary
+from core.tokens import cut_text, estimate_input_tokens, estimate_tokens
 
 log = logging.getLogger("skein.memory")
 
@@ -149,7 +149,9 @@ class Summaries:
         text, usage = await self._ask(ref, request)
         if not text:  # reasoning may use up all there is room for
             raise EmptyAnswerError(str(ref), "the summary has no text")
-        self._gauge.note_usage(str(ref), _estimate(request), usage.input_tokens)
+        self._gauge.note_usage(
+            str(ref), estimate_input_tokens(request.system, request.messages), usage.input_tokens
+        )
         text = shorten(text, job.max_tokens)
         new = Summary(memory.cleared_position, until, text, str(ref))
         is_saved = await self._store.save_summary(conversation_id, old, new, usage)
@@ -219,8 +221,3 @@ def _build_request(ref: ModelRef, summary: str, lines: str, max_tokens: int) -> 
         asker=_ASKER,
         purpose="summary",
     )
-
-
-def _estimate(request: Request) -> int:
-    texts = (request.system or "", *(message.text for message in request.messages))
-    return sum(map(estimate_tokens, texts))

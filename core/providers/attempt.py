@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from core import errors
+from core import errors, tokens
 from core.conversation import Usage
 from core.errors import EmptyAnswerError, ProviderError, UnreachableError
 from core.providers.base import Admission, Chunk, FinishReason, ModelRef, Request
-
-_BYTES_PER_TOKEN = 3.5
-_TOKENS_PER_MESSAGE = 4
 
 
 class RequestMeter:
@@ -21,12 +18,12 @@ class RequestMeter:
     def __init__(self, input_tokens: int) -> None:
         self.finish_reason: FinishReason | None = None
         self._input_tokens = input_tokens
-        self._output_bytes = 0
+        self._output_tokens = 0.0
         self._usage: Usage | None = None
 
     def add(self, chunk: Chunk) -> None:
         """Take in a piece of the answer."""
-        self._output_bytes += len(chunk.text.encode("utf-8", "replace"))
+        self._output_tokens += tokens.count_tokens(chunk.text)
         self._usage = chunk.usage or self._usage
         self.finish_reason = chunk.finish_reason or self.finish_reason
 
@@ -35,8 +32,8 @@ class RequestMeter:
         """What it took so far, input and output together."""
         told = self._usage or Usage()
         sent = self._input_tokens if told.input_tokens is None else told.input_tokens
-        estimate = int(self._output_bytes / _BYTES_PER_TOKEN)
-        return sent + (estimate if told.output_tokens is None else told.output_tokens)
+        wrote = told.output_tokens
+        return sent + (int(self._output_tokens) if wrote is None else wrote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +77,7 @@ def correct_failed(admission: Admission, error: ProviderError) -> None:
 
 def estimate_input_tokens(request: Request) -> int:
     """Estimate what a request's input takes."""
-    texts = [request.system or "", *(message.text for message in request.messages)]
-    size_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    image_tokens = sum(image.tokens for message in request.messages for image in message.images)
-    return int(size_bytes / _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE * len(texts) + image_tokens
+    return tokens.estimate_input_tokens(request.system, request.messages)
 
 
 def estimate_tokens(request: Request) -> int:

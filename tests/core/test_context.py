@@ -11,13 +11,9 @@ from hypothesis import strategies as st
 
 from core.context import (
     Material,
-    cut_text,
-    estimate_message_tokens,
-    estimate_tokens,
     fit,
     fit_answer,
     group_turns,
-    limit_characters,
     name_speakers,
     plan_summary,
     render_memory,
@@ -25,6 +21,7 @@ from core.context import (
 from core.conversation import Author, Message
 from core.files.values import Image
 from core.store.base import Pin
+from core.tokens import estimate_message_tokens, estimate_tokens, limit_characters
 
 ADA, GRACE = Author("U1", "Ada"), Author("U2", "Grace")
 TEXT = st.text(min_size=1, max_size=400)
@@ -93,7 +90,7 @@ def test_no_pin_is_sent_twice_and_their_order_is_kept(material: Material, room: 
 
 
 def test_a_pinned_message_that_is_sent_anyway_takes_no_room_twice():
-    said = [Message.user("q" * 300), Message.ai("a" * 300)] * 3
+    said = [Message.user("q r " * 75), Message.ai("a b " * 75)] * 3
     messages = number([*said, Message.user("now?")])
     room = 600
     assert len(fit(Material(messages), room).said) == 7
@@ -118,13 +115,6 @@ def test_what_is_beyond_the_limit_of_characters_changes_nothing(material: Materi
             break
         read.insert(0, message)
     assert fit(replace(material, messages=read), room) == fit(material, room)
-
-
-@given(st.text(max_size=2000), st.integers(min_value=5, max_value=700))
-def test_a_cut_text_keeps_within_its_size_and_a_whole_one_is_left_alone(text: str, most: int):
-    cut = cut_text(text, most)
-    assert estimate_tokens(cut) <= most
-    assert (cut == text) == (estimate_tokens(text) <= most)
 
 
 @given(TALK, st.integers(min_value=50, max_value=2000), st.booleans())

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.context import estimate_tokens
 from core.conversation import Author, Message, ThreadKey, Usage
 from core.errors import ContextTooLongError, OverloadedError
 from core.gauge import Gauge
@@ -21,6 +20,7 @@ from core.run import TurnOptions
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
 from core.summaries import MAX_WAITING, Job, Summaries, render_span, shorten
+from core.tokens import estimate_tokens
 from core.turns import Turns
 from tests.fakes import ADA, FakeModels, RecordingSinks, make_incoming
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.context import estimate_tokens
+from core.tokens import estimate_tokens
 from tests.core.providers.scripted_server import Answer, Json, Refuse
 from tests.e2e.conftest import World
 
