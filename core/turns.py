@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -281,10 +281,16 @@ class Turns:
 
     def _take_signs(self, turn: Turn, lane: _Lane) -> None:
         """Take away the sign that this turn waits, and those of turns that its reply answers, too."""
-        if turn.id not in lane.fresh:
-            self._signs.clear_old(turn)
+        is_merging, fresh = self._options.waiting == "merge", frozenset(lane.fresh)
+
+        async def load_old() -> Sequence[Turn]:
+            answered = [turn]
+            if is_merging or turn.attempts > 1:
+                answered.extend(await self._store.load_merged(turn))
+            return [each for each in answered if each.id not in fresh]
+
+        self._signs.clear_old(turn.key.platform, load_old)
         lane.fresh.discard(turn.id)
-        is_merging = self._options.waiting == "merge"
         self._signs.clear(lane.received if is_merging else [turn.id])
 
     def _find_age(self, turn: Turn, lane: _Lane) -> timedelta:

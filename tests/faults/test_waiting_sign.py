@@ -75,6 +75,23 @@ async def test_eyes_that_a_killed_process_left_are_taken_away(stage: Stage, plat
     await stage.check(platform)
 
 
+async def test_eyes_that_a_killed_process_left_go_from_all_that_one_reply_answers(
+    stage: Stage, platform: str
+):
+    place, simulation = stage.place(platform), stage.simulation(platform)
+    async with stage.running(platform, WAITING="merge") as program, busy(stage, place):
+        waiting = [await place.ask(f"what is q{number}?") for number in (2, 3)]
+        for message in waiting:
+            await wait_for_reactions(simulation, message, [EYES])
+        program.kill()
+        await program.wait()
+    async with stage.running(platform, WAITING="merge"):
+        await place.wait_for(whole("q3"))
+        for message in waiting:
+            await wait_for_reactions(simulation, message, [])
+    await stage.check(platform)
+
+
 async def test_a_bot_that_may_not_react_answers_all_the_same(stage: Stage, platform: str):
     place, simulation = stage.place(platform), stage.simulation(platform)
     calls = "reactions.add" if platform == "slack" else "PUT /channels/*/reactions/*"

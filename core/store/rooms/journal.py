@@ -46,6 +46,10 @@ class Journal(Protocol):
         """Read all turns that are queued, running or delivering, oldest first."""
         ...
 
+    async def load_merged(self, turn: Turn) -> Sequence[Turn]:
+        """Read the other turns that a turn's reply answers, by platform time."""
+        ...
+
     async def start_next(self, conversation_id: int, *, is_merging: bool = False) -> Turn | None:
         """Move the earliest queued turn, by platform time, to `running`. None when there is none.
 

@@ -91,6 +91,10 @@ class SqlJournal(Room):
         """Read all turns that are not in a final state, oldest first."""
         return parse_turns(await self.database.load("load_unfinished"))
 
+    async def load_merged(self, turn: Turn) -> Sequence[Turn]:
+        """Read the turns that were merged into one."""
+        return parse_turns(await self.database.load("load_merged", turn_id=turn.id))
+
     @in_transaction
     async def start_next(
         self, transaction: Transaction, conversation_id: int, *, is_merging: bool = False

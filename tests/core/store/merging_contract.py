@@ -44,6 +44,12 @@ class MergingContract:
         assert await store.start_next(turn.conversation_id, is_merging=True) is None
         assert (await get_turn(store, later.id)).merged_into is None
 
+    async def test_what_a_reply_answers_too_can_be_read(self, store: Store) -> None:
+        first, second = await queue_two(store)
+        assert await store.load_merged(second) == []
+        lead = await start_merged(store, first)
+        assert [turn.id for turn in await store.load_merged(lead)] == [first.id]
+
     async def test_all_end_done_with_one_reply(self, store: Store) -> None:
         turns = await queue_two(store)
         lead = await start_merged(store, turns[0])

@@ -43,6 +43,10 @@ ORDER BY reply_part;
 -- All turns to which something may still happen, oldest first, a row for each message of a reply.
 SELECT * FROM turn_details WHERE finished_at IS NULL ORDER BY sent_at, id, reply_part;
 
+-- name: load_merged(turn_id)
+-- The turns that a turn's reply answers, too, a row for each message of a reply.
+SELECT * FROM turn_details WHERE merged_into = :turn_id ORDER BY sent_at, id, reply_part;
+
 -- name: load_queued(conversation_id)
 -- The turns of a conversation that wait to be started, by platform time.
 SELECT id FROM turns
