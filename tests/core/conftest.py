@@ -10,6 +10,7 @@ from core import lease, turns
 from core.store import sessions
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
+from tests.core.cores import Core, open_core
 
 
 @pytest.fixture
@@ -21,6 +22,12 @@ def database_url(tmp_path: Path) -> str:
 async def sqlite_store(database_url: str) -> AsyncIterator[Store]:
     async with open_sqlite(database_url) as store:
         yield store
+
+
+@pytest.fixture
+async def core(sqlite_store: Store) -> AsyncIterator[Core]:
+    async with open_core(sqlite_store) as core:
+        yield core
 
 
 @pytest.fixture

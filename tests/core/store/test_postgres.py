@@ -1,31 +1,27 @@
-"""What holds for the PostgreSQL backend alone: many processes, and a server that goes away."""
+"""What holds for the PostgreSQL backend alone, which many processes use at once."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import asyncpg
 import pytest
 
 from core.conversation import ReplyMessage, ThreadKey, TurnState, Usage
-from core.errors import SettingsError, StoreBusyError, StoreError
+from core.errors import StoreError
 from core.shared_limits import SharedLimiter
 from core.store import postgres as backend
-from core.store import runner
 from core.store.address import parse_postgres_url
 from core.store.base import Store
-from core.store.database import RUNNER_LOCK
 from core.store.postgres import open_postgres
 from core.store.runner import lock_postgres
+from tests.core.store.blocked import TIMEOUT, hold, wait_until_blocked
 from tests.core.store.values import (
     KEY,
     Calendar,
-    answer,
     ask,
     at,
     complete,
@@ -36,50 +32,12 @@ from tests.core.store.values import (
 )
 from tests.postgres import PostgresServer
 
-TIMEOUT = 20
-
-TAKE_LOCK = f"SELECT pg_advisory_lock({RUNNER_LOCK}, hashtext(current_schema()))"
-READ_ONLY = r"""
-    SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database())
-    \gexec
-"""
-END_THE_RUNNER = """
-    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
-"""
-
 
 @asynccontextmanager
 async def open_two(url: str) -> AsyncGenerator[tuple[Store, Store]]:
     """Two processes have two pools; nothing else in a store is shared."""
     async with open_postgres(url) as one, open_postgres(url) as two:
         yield one, two
-
-
-@asynccontextmanager
-async def hold(url: str, sql: str, *values: Any) -> AsyncGenerator[None]:
-    """Another program is in the midst of a transaction."""
-    connection = await asyncpg.connect(url)
-    try:
-        async with connection.transaction():
-            await connection.fetch(sql, *values)
-            yield
-    finally:
-        await connection.close()
-
-
-async def wait_until_blocked(url: str) -> None:
-    """Wait until some statement waits for a lock."""
-    connection = await asyncpg.connect(url)
-    sql = """
-        SELECT COUNT(*) FROM pg_stat_activity
-        WHERE wait_event_type = 'Lock' AND datname = current_database()
-    """
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            while not await connection.fetchval(sql):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-    finally:
-        await connection.close()
 
 
 async def test_message_recorded_by_two_processes_at_once_is_one_turn(postgres_url: str) -> None:
@@ -165,18 +123,6 @@ async def test_other_conversations_do_not_wait_for_one_that_is_locked(postgres_u
             assert len(await store.load_history(KEY)) == 1
             assert not waiting.done()
         assert await waiting is not None
-
-
-async def test_statement_that_waits_too_long_is_a_store_error(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backend, "LOCK_TIMEOUT", timedelta(milliseconds=50))
-    async with open_postgres(postgres_url) as store:
-        turn = await queue(store, ask(1))
-        async with hold(postgres_url, "LOCK TABLE turns"):
-            with pytest.raises(StoreError, match="lock timeout"):
-                await store.start_next(turn.conversation_id)
-        assert await store.start_next(turn.conversation_id) is not None
 
 
 async def test_what_a_cancelled_caller_wrote_is_seen_by_the_next_call(postgres_url: str) -> None:
@@ -292,142 +238,3 @@ async def test_error_says_no_more_than_one_line_and_nothing_of_what_was_said(
             await store.add_reply_message(turn, ReplyMessage(0, "secret"))
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
-
-
-async def test_store_goes_on_when_the_server_is_back(
-    postgres_url: str, postgres: PostgresServer
-) -> None:
-    async with open_postgres(postgres_url) as store:
-        turn = await answer(store, ask(1))
-        await asyncio.to_thread(postgres.stop)
-        try:
-            with pytest.raises(StoreError):
-                await store.ping()
-            with pytest.raises(StoreError):
-                await store.find_turn(turn.id)
-            with pytest.raises(StoreError):
-                await store.finish(turn)
-            with pytest.raises(StoreError):
-                await store.record(ask(2))
-        finally:
-            await asyncio.to_thread(postgres.start)
-        await store.ping()
-        assert await store.finish(turn)
-        assert (await store.record(ask(2))).is_new
-
-
-async def test_server_that_takes_no_writes_does_not_serve(
-    postgres_url: str, postgres: PostgresServer
-) -> None:
-    async with open_postgres(postgres_url) as store:
-        await store.ping()
-    await asyncio.to_thread(postgres.run, READ_ONLY, postgres_url)
-    async with open_postgres(postgres_url) as store:
-        with pytest.raises(StoreError, match="takes no writes"):
-            await store.ping()
-
-
-async def test_store_closes_while_the_server_is_away(
-    postgres_url: str, postgres: PostgresServer
-) -> None:
-    async with open_postgres(postgres_url) as store:
-        await queue(store, ask(1))
-        await asyncio.to_thread(postgres.stop)
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                await store.aclose()
-        finally:
-            await asyncio.to_thread(postgres.start)
-
-
-async def test_database_out_of_reach_is_a_store_error(postgres_url: str) -> None:
-    url = postgres_url.replace("host=", "host=/nowhere")
-    with pytest.raises(StoreError, match="out of reach"):
-        async with open_postgres(url):
-            pass
-
-
-@pytest.mark.parametrize(("user", "database"), [("postgres", "missing"), ("nobody", "postgres")])
-async def test_user_or_database_that_does_not_exist_is_a_settings_error(
-    postgres: PostgresServer, user: str, database: str
-) -> None:
-    url = postgres.server.get_uri(database=database).replace("postgres:@", f"{user}:secret@")
-    with pytest.raises(SettingsError, match=r"(missing|nobody)\" does not exist") as caught:
-        async with open_postgres(url):
-            pass
-    assert "secret" not in str(caught.value)
-
-
-async def test_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "CONNECT_TIMEOUT", timedelta(milliseconds=200))
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        url = f"postgresql://skein:secret@127.0.0.1:{port}/skein"
-        with pytest.raises(StoreError, match="did not answer in time") as caught:
-            async with open_postgres(url):
-                pass
-    assert f"skein on 127.0.0.1:{port}" in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-async def test_runner_takes_its_lock_again_when_the_server_is_back(
-    postgres_url: str,
-    postgres: PostgresServer,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(runner, "GRACE", timedelta(milliseconds=50))
-    monkeypatch.setattr(runner, "RETRY_INTERVAL", timedelta(milliseconds=20))
-    async with lock_postgres(postgres_url):
-        await asyncio.to_thread(postgres.stop)
-        await asyncio.to_thread(postgres.start)
-        async with asyncio.timeout(TIMEOUT):
-            while "held again" not in caplog.text:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        with pytest.raises(StoreBusyError):
-            async with lock_postgres(postgres_url, is_alone=True):
-                pass
-    async with lock_postgres(postgres_url, is_alone=True):
-        pass
-
-
-async def test_a_lone_runner_waits_for_no_lease_of_a_dead_one(postgres_url: str) -> None:
-    async with open_postgres(postgres_url) as dead:
-        turn = await start(dead, ask(1))
-        assert await dead.claim_summary(turn.conversation_id, timedelta(minutes=5))
-    async with open_postgres(postgres_url) as store:
-        async with lock_postgres(postgres_url), lock_postgres(postgres_url):
-            await store.free_the_deads()
-            assert await store.take_over(turn.conversation_id) is None
-            assert not await store.claim_summary(turn.conversation_id, timedelta(minutes=5))
-        async with lock_postgres(postgres_url):
-            await store.free_the_deads()
-            assert await store.take_over(turn.conversation_id) is not None
-
-
-async def test_runner_that_lost_its_lock_to_another_is_stopped(
-    postgres_url: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "GRACE", timedelta(milliseconds=300))
-    other = await asyncpg.connect(postgres_url)
-
-    async def lose_the_lock() -> None:
-        async with lock_postgres(postgres_url):
-            taking = asyncio.create_task(other.execute(TAKE_LOCK))
-            await wait_until_blocked(postgres_url)
-            await asyncio.to_thread(postgres.run, END_THE_RUNNER)
-            await taking
-            await asyncio.Event().wait()
-
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            with pytest.raises(StoreBusyError):
-                await lose_the_lock()
-    finally:
-        await other.close()
-
-
-async def test_failure_under_the_runners_lock_is_raised_as_it_is(postgres_url: str) -> None:
-    with pytest.raises(ValueError, match="of the body"):
-        async with lock_postgres(postgres_url):
-            raise ValueError("of the body")
