@@ -12,23 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from core.errors import RateLimitedError
+from core.timer import CallLater, Timer, call_later
 
 MINUTE_SECONDS = 60.0
 MAX_WAIT = timedelta(seconds=120)
-
-
-class Timer(Protocol):
-    """What `call_later` gives back."""
-
-    def cancel(self) -> None:
-        """Take the call back."""
-        ...
-
-
-CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
 @dataclass(slots=True, eq=False)
@@ -130,6 +119,10 @@ class WindowAdmission:
         """Replace the estimate by what the request took in truth."""
         self.limiter.correct(self.entry, tokens)
 
+    def withdraw(self) -> None:
+        """Give it back, since no request is made."""
+        self.limiter.withdraw(self.entry)
+
 
 class RateLimiter:
     """The queue before one provider and key. Strictly in order: small requests never overtake."""
@@ -141,7 +134,7 @@ class RateLimiter:
         *,
         max_wait: timedelta = MAX_WAIT,
         clock: Callable[[], float] = time.monotonic,
-        call_later: CallLater | None = None,
+        call_later: CallLater = call_later,
     ) -> None:
         self._window = SlidingWindow(max_requests_per_minute, max_tokens_per_minute)
         self._max_wait_seconds = max_wait.total_seconds()
@@ -168,6 +161,11 @@ class RateLimiter:
     def correct(self, entry: Entry, tokens: int) -> None:
         """Replace an estimate by the truth, and let in whom that makes room for."""
         self._window.correct(entry, tokens)
+        self._advance()
+
+    def withdraw(self, entry: Entry) -> None:
+        """Take back an admission that was never used, and let in whom that makes room for."""
+        self._window.withdraw(entry)
         self._advance()
 
     def pause(self, duration: timedelta) -> None:
@@ -222,5 +220,4 @@ class RateLimiter:
         if self._waiters:
             head = self._waiters[0]
             at = min(self._window.free_at(head.tokens, now), head.deadline)
-            call_later = self._call_later or asyncio.get_running_loop().call_later
-            self._timer = call_later(max(0.0, at - now), self._advance)
+            self._timer = self._call_later(max(0.0, at - now), self._advance)

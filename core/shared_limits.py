@@ -39,6 +39,11 @@ class SharedAdmission:
         if self.id is not None:
             self.limiter.correct(self.id, tokens)
 
+    def withdraw(self) -> None:
+        """Give it back, since no request is made."""
+        if self.id is not None:
+            self.limiter.withdraw(self.id)
+
 
 class SharedLimiter:
     """The queue before one provider, shared through a database. Leaving it writes what is still due."""
@@ -88,6 +93,10 @@ class SharedLimiter:
     def correct(self, admission_id: int, tokens: int) -> None:
         """Replace an estimate by the truth."""
         self._spawn(self._run("correct_admission", admission_id=admission_id, tokens=tokens))
+
+    def withdraw(self, admission_id: int) -> None:
+        """Take back an admission that was never used."""
+        self._spawn(self._run("withdraw_admission", admission_id=admission_id))
 
     def pause(self, duration: timedelta) -> None:
         """Admit nothing for so long, in any process."""

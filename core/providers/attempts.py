@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+import asyncio
+import math
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -18,17 +19,19 @@ from core.providers.attempt import (
     estimate_tokens,
 )
 from core.providers.base import Admission, Chunk, Limiter, ModelRef, Provider, Request
-from core.providers.breakers import Breakers
+from core.providers.breakers import Breakers, Leave
 from core.providers.fair import FairLimiter
-
-log = logging.getLogger("skein.providers")
+from core.providers.retry import RetryPolicy
 
 
 class Attempts:
     """Makes attempts, and tells breakers and limiters what came of them."""
 
-    def __init__(self, breakers: Breakers) -> None:
+    def __init__(self, breakers: Breakers, policy: RetryPolicy, clock: Callable[[], float]) -> None:
         self._breakers = breakers
+        self._policy = policy
+        self._clock = clock
+        self._paused_until: dict[str, float] = {}
         self._providers: Mapping[str, Provider] = {}
         self._limiters: dict[str, FairLimiter] = {}
         self._inner: Mapping[str, Limiter] = {}
@@ -42,45 +45,71 @@ class Attempts:
         }
         self._providers, self._inner = providers, limiters
 
-    async def make(self, ref: ModelRef, request: Request, number: int) -> Opened:
-        """Ask once; `number` counts from 1. Raises ProviderError."""
-        breakers = self._breakers
-        given = await breakers.admit(ref)
+    def is_ready(self, ref: ModelRef) -> bool:
+        """Tell whether a model may be asked now, as far as is known without asking."""
+        pause_seconds = self._paused_until.get(ref.provider, -math.inf) - self._clock()
+        is_paused = pause_seconds > self._policy.max_queue_wait.total_seconds()
+        return not is_paused and self._breakers.is_ready(ref)
+
+    async def make(
+        self, ref: ModelRef, request: Request, number: int, max_queue_wait: timedelta | None = None
+    ) -> Opened:
+        """Ask once; `number` counts from 1. Raises ProviderError.
+
+        `max_queue_wait` is how long to stand in the queue before the limits, if others can be asked.
+        """
+        provider = self._providers.get(ref.provider)
+        if provider is None:
+            raise BadRequestError(str(ref), "its provider is not configured any more")
+        request = replace(request, model=ref.model)
+        admission, leave = await self._wait_for_leave(ref, request, max_queue_wait)
         try:
-            opened = await self._ask(ref, replace(request, model=ref.model), number)
+            opened = await self._open(provider, ref, request, admission, number)
         except ProviderError as error:
-            breakers.fail(ref, given, error)
+            correct_failed(admission, error)
+            leave.fail(error)
             raise
         except BaseException:
-            breakers.release(ref, given)
+            leave.release()
             raise
-        breakers.succeed(ref, given)
+        leave.succeed()
         return opened
 
     def pause(self, ref: ModelRef, duration: timedelta) -> None:
         """Hold back everyone's questions where the provider asked for a pause."""
+        until = self._clock() + duration.total_seconds()
+        self._paused_until[ref.provider] = max(until, self._paused_until.get(ref.provider, until))
         limiter = self._limiters.get(ref.provider)
         if limiter:
             limiter.pause(duration)
 
-    async def _ask(self, ref: ModelRef, request: Request, number: int) -> Opened:
-        provider = self._providers.get(ref.provider)
-        if provider is None:
-            raise BadRequestError(str(ref), "its provider is not configured any more")
-        admission = await self._admit(ref, request)
-        try:
-            return await self._open(provider, ref, request, admission, number)
-        except ProviderError as error:
-            correct_failed(admission, error)
-            raise
+    async def _wait_for_leave(
+        self, ref: ModelRef, request: Request, max_queue_wait: timedelta | None
+    ) -> tuple[Admission, Leave]:
+        """Wait for the breaker and for the limits. Raises ProviderError.
 
-    async def _admit(self, ref: ModelRef, request: Request) -> Admission:
+        The breaker has the last word: a probe that stood in the limiter's queue would hold up all
+        others. Who finds it shut by then gives the place back, and waits again.
+        """
+        patience = self._policy.max_breaker_wait
+        while True:
+            patience = await self._breakers.wait(ref, patience)
+            admission = await self._admit(ref, request, max_queue_wait)
+            if leave := self._breakers.admit_nowait(ref):
+                return admission, leave
+            admission.withdraw()
+
+    async def _admit(
+        self, ref: ModelRef, request: Request, max_wait: timedelta | None
+    ) -> Admission:
+        limiter, tokens = self._limiters[ref.provider], estimate_tokens(request)
+        seconds = None if max_wait is None else max_wait.total_seconds()
         try:
-            limiter = self._limiters[ref.provider]
-            return await limiter.admit(str(ref), estimate_tokens(request), request.asker)
-        except RateLimitedError as error:
-            log.warning("no turn under the limits: model=%s %s", ref, error.detail)
-            raise
+            async with asyncio.timeout(seconds):
+                return await limiter.admit(str(ref), tokens, request.asker)
+        except TimeoutError as error:
+            detail = f"no turn under the limits within {seconds} s, and others stand ready"
+            raise RateLimitedError(str(ref), detail) from error
 
     async def _open(
         self,

@@ -153,6 +153,10 @@ class Admission(Protocol):
         """Replace the estimate by what the request took in truth."""
         ...
 
+    def withdraw(self) -> None:
+        """Give it back, since no request is made."""
+        ...
+
 
 class Limiter(Protocol):
     """Keeps one provider's requests within its limits, first come first served."""

@@ -9,6 +9,7 @@ Times are seconds of one monotonic clock.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -49,14 +50,23 @@ class Pass:
 
 
 class Breaker:
-    """One model's breaker. Each pass it gives has to come back by `succeed`, `fail` or `release`."""
+    """One model's breaker. Each pass it gives has to come back by `succeed`, `fail` or `release`.
 
-    def __init__(self, model: str, policy: BreakerPolicy | None = None) -> None:
+    `on_change` is called after each change of state.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        policy: BreakerPolicy | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self.state = BreakerState.CLOSED
         self.error: ProviderError | None = None
         """Why it opened."""
         self._model = model
         self._policy = policy or BreakerPolicy()
+        self._on_change = on_change
         self._period = 0
         self._failures = 0
         self._cool_down = timedelta()
@@ -79,6 +89,7 @@ class Breaker:
         if self.state is BreakerState.CLOSED:
             return Pass(self._period)
         self._enter(BreakerState.HALF_OPEN)
+        log.info("breaker half-open: model=%s is asked once, as a probe", self._model)
         return Pass(self._period, is_probe=True)
 
     def succeed(self, given: Pass) -> None:
@@ -87,9 +98,9 @@ class Breaker:
             return
         self._failures = 0
         if self.state is BreakerState.HALF_OPEN:
-            self._enter(BreakerState.CLOSED)
             self._cool_down = timedelta()
             self.error = None
+            self._enter(BreakerState.CLOSED)
             log.info("breaker closed: model=%s answers again", self._model)
 
     def fail(self, given: Pass, error: ProviderError, now: float) -> None:
@@ -112,8 +123,8 @@ class Breaker:
     def release(self, given: Pass, now: float) -> None:
         """Nothing was learned of the model: where this was the probe, another one may go."""
         if given.is_probe and given.period == self._period:
-            self._enter(BreakerState.OPEN)
             self._open_until = now
+            self._enter(BreakerState.OPEN)
 
     def _open(self, error: ProviderError, now: float) -> None:
         policy, is_auth = self._policy, isinstance(error, AuthError)
@@ -121,8 +132,8 @@ class Breaker:
         longest = policy.longest_auth_cool_down if is_auth else policy.longest_cool_down
         self._cool_down = min(max(first, self._cool_down * 2), longest)
         self._open_until = now + self._cool_down.total_seconds()
-        self._enter(BreakerState.OPEN)
         self.error = error
+        self._enter(BreakerState.OPEN)
         log.warning(
             "breaker open: model=%s is not asked for %g s: failures=%d error=%s detail=%s",
             self._model,
@@ -135,6 +146,7 @@ class Breaker:
     def _enter(self, state: BreakerState) -> None:
         self.state = state
         self._period += 1
+        self._on_change()
 
 
 _FAILURES = (OverloadedError, UnreachableError, errors.TimeoutError, AuthError)

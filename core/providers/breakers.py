@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from core.errors import ProviderError
 from core.providers.base import ModelRef
-from core.providers.breaker import Breaker, Pass
+from core.providers.breaker import Breaker, BreakerState, Pass
+from core.timer import CallLater, call_later
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave to ask a model once. One of its methods has to be called when that is over."""
+
+    breaker: Breaker
+    given: Pass
+    clock: Callable[[], float]
+
+    def succeed(self) -> None:
+        """The model answered."""
+        self.breaker.succeed(self.given)
+
+    def fail(self, error: ProviderError) -> None:
+        """The model failed, or the question was refused."""
+        self.breaker.fail(self.given, error, self.clock())
+
+    def release(self) -> None:
+        """Nothing was learned of the model."""
+        self.breaker.release(self.given, self.clock())
 
 
 class Breakers:
     """Says which models stand ready, and gives leave to ask them. Times are of one monotonic clock."""
 
-    def __init__(
-        self,
-        max_wait: timedelta,
-        clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[object]],
-    ) -> None:
-        self._max_wait_seconds = max_wait.total_seconds()
+    def __init__(self, clock: Callable[[], float], later: CallLater = call_later) -> None:
         self._clock = clock
-        self._sleep = sleep
+        self._later = later
         self._breakers: dict[str, Breaker] = {}
+        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._resting_until: dict[str, float] = {}
+
+    @property
+    def states(self) -> dict[str, BreakerState]:
+        """The state of each model that was asked, by its name."""
+        return {model: breaker.state for model, breaker in self._breakers.items()}
 
     def is_ready(self, ref: ModelRef) -> bool:
         """Tell whether a model may be asked now, and did not ask to be left alone."""
@@ -35,38 +60,65 @@ class Breakers:
         """Prefer others for so long, as the model's provider asked."""
         self._resting_until[str(ref)] = self._clock() + duration.total_seconds()
 
-    async def admit(self, ref: ModelRef) -> Pass:
-        """Give leave to ask a model. Raises the error that opened its breaker where that takes too long."""
+    async def wait(self, ref: ModelRef, patience: timedelta) -> timedelta:
+        """Wait until a model may be asked, or its next probe may go; give how much patience is left.
+
+        While a probe is under way, that is for what it finds. All who wait go on together then: the
+        limiter's queue lets them in one by one, and the first of them alone where it is for a probe.
+
+        Raises the error that opened the breaker where that takes too long.
+        """
+        until = self._clock() + patience.total_seconds()
+        while (wait := self._get(ref).find_wait(self._clock())) != 0.0:
+            left = until - self._clock()
+            if left <= 0 or (wait or 0.0) > left:
+                raise self._refuse(ref)
+            await self._wait_for_change(str(ref), left if wait is None else wait)
+        return timedelta(seconds=max(0.0, until - self._clock()))
+
+    def admit_nowait(self, ref: ModelRef) -> Leave | None:
+        """Give leave to ask a model, if there is any now."""
         breaker = self._get(ref)
-        wait = breaker.find_wait(self._clock())
-        if wait and wait <= self._max_wait_seconds:
-            await self._sleep(wait)
         given = breaker.admit_nowait(self._clock())
-        if given:
-            return given
-        error = breaker.error
-        kind = type(error) if error else ProviderError
-        raise kind(str(ref), f"not asked after: {error.detail if error else 'failures'}")
-
-    def succeed(self, ref: ModelRef, given: Pass) -> None:
-        """The model answered."""
-        self._get(ref).succeed(given)
-
-    def fail(self, ref: ModelRef, given: Pass, error: ProviderError) -> None:
-        """The model failed."""
-        self._get(ref).fail(given, error, self._clock())
-
-    def release(self, ref: ModelRef, given: Pass) -> None:
-        """Nothing was learned of the model."""
-        self._get(ref).release(given, self._clock())
+        return Leave(breaker, given, self._clock) if given else None
 
     def break_off(self, ref: ModelRef, error: ProviderError) -> None:
         """The model failed in the middle of an answer."""
         self._get(ref).break_off(error, self._clock())
 
     def clear(self) -> None:
-        """Forget all failures."""
+        """Forget all failures; who waits for a model may ask it."""
         self._breakers.clear()
+        for model in self._waiters:
+            self._wake(model)
 
     def _get(self, ref: ModelRef) -> Breaker:
-        return self._breakers.setdefault(str(ref), Breaker(str(ref)))
+        model = str(ref)
+        if model not in self._breakers:
+            self._breakers[model] = Breaker(model, on_change=partial(self._wake, model))
+        return self._breakers[model]
+
+    def _refuse(self, ref: ModelRef) -> ProviderError:
+        error = self._get(ref).error
+        kind = type(error) if error else ProviderError
+        return kind(str(ref), f"not asked after: {error.detail if error else 'failures'}")
+
+    async def _wait_for_change(self, model: str, seconds: float) -> None:
+        woken = asyncio.get_running_loop().create_future()
+        waiters = self._waiters.setdefault(model, [])
+        waiters.append(woken)
+        timer = self._later(seconds, partial(_resolve, woken))
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            waiters.remove(woken)
+
+    def _wake(self, model: str) -> None:
+        for woken in self._waiters.get(model, ()):
+            _resolve(woken)
+
+
+def _resolve(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)

@@ -23,6 +23,7 @@ from core.providers.breakers import Breakers
 from core.providers.catalogue import Catalogue
 from core.providers.chain import Chain
 from core.providers.retry import RetryPolicy
+from core.timer import CallLater, call_later
 
 log = logging.getLogger("skein.providers")
 
@@ -51,12 +52,13 @@ class Router:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
+        later: CallLater = call_later,
     ) -> None:
         self._policy = policy or RetryPolicy()
         self._sleep = sleep
         self._chance = chance
-        self._breakers = Breakers(self._policy.max_breaker_wait, clock, sleep)
-        self._attempts = Attempts(self._breakers)
+        self._breakers = Breakers(clock, later)
+        self._attempts = Attempts(self._breakers, self._policy, clock)
         self._setup = Setup(catalogue, {}, {})
         self.change(Setup(catalogue, providers, limiters))
 
@@ -128,11 +130,12 @@ class Router:
         for attempt in range(1, max_attempts + 1):
             ref = self._choose(chain)
             try:
-                return await self._attempts.make(ref, request, attempt)
+                max_queue_wait = self._find_queue_wait(chain, ref, request)
+                return await self._attempts.make(ref, request, attempt, max_queue_wait)
             except ProviderError as error:
                 self._note(chain, ref, error, attempt)
                 is_last = not chain.refs or attempt >= max_attempts
-                stands_ready = not is_last and any(map(self._breakers.is_ready, chain.untried))
+                stands_ready = not is_last and any(map(self._attempts.is_ready, chain.untried))
                 self._log(ref, error, f"{attempt}/{max_attempts}", is_last=is_last)
                 if is_last and chain.first_error in (None, error):
                     raise
@@ -151,10 +154,17 @@ class Router:
         pauses = (policy.find_pause(error, round_number, self._chance()) for error in errors)
         return min(pauses, default=first)
 
+    def _find_queue_wait(self, chain: Chain, ref: ModelRef, request: Request) -> timedelta | None:
+        """Say how long to queue for one's limits: as long as need be, unless another's are free."""
+        others = (other for other in chain.untried if other.provider != ref.provider)
+        if request.asker.is_patient or not any(map(self._attempts.is_ready, others)):
+            return None
+        return self._policy.max_queue_wait
+
     def _choose(self, chain: Chain) -> ModelRef:
         """Choose the first that stands ready; where none does, the first that was not yet asked."""
         untried = chain.untried or chain.refs
-        return next(filter(self._breakers.is_ready, untried), untried[0])
+        return next(filter(self._attempts.is_ready, untried), untried[0])
 
     async def _read(self, chain: Chain, request: Request) -> AsyncGenerator[Chunk]:
         if chain.opened and chain.opened.ref != chain.asked:

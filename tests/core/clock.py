@@ -37,6 +37,11 @@ class FakeClock:
         heapq.heappush(self._timers, timer)
         return timer
 
+    @property
+    def next_at(self) -> float | None:
+        """When something falls due next; None where nothing does."""
+        return min((timer.at for timer in self._timers if not timer.is_cancelled), default=None)
+
     def advance(self, seconds: float) -> None:
         until = self._now + seconds
         while self._timers and self._timers[0].at <= until:
@@ -51,3 +56,9 @@ class FakeClock:
         self.slept.append(seconds)
         self.advance(seconds)
         await asyncio.sleep(0)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until so much time was passed by `advance`."""
+        waited = asyncio.get_running_loop().create_future()
+        self.call_later(seconds, lambda: waited.done() or waited.set_result(None))
+        await waited

@@ -189,6 +189,14 @@ class TestRateLimiter:
         async with asyncio.timeout(1):
             await second
 
+    async def test_an_admission_given_back_lets_the_next_in_at_once(self) -> None:
+        limiter = make_limiter(FakeClock(), requests=1)
+        first = await limiter.admit("m", 1)
+        second = await start(limiter.admit("m", 1))
+        first.withdraw()
+        async with asyncio.timeout(1):
+            await second
+
     async def test_a_cancelled_wait_leaves_no_ghost(self) -> None:
         clock = FakeClock()
         limiter = make_limiter(clock, requests=1)

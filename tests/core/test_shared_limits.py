@@ -113,6 +113,15 @@ async def test_a_correction_makes_room_in_the_other_process(postgres_url: str):
             await waiting
 
 
+async def test_an_admission_given_back_makes_room_in_the_other_process(postgres_url: str):
+    async with open_limiters(postgres_url, requests=1) as (one, other):
+        first = await one.admit("fake", 1)
+        waiting = asyncio.create_task(other.admit("fake", 1))
+        first.withdraw()
+        async with asyncio.timeout(10):
+            await waiting
+
+
 async def test_without_limits_nothing_is_counted_and_a_pause_still_holds_for_all(
     postgres_url: str, postgres: PostgresServer
 ):
@@ -120,6 +129,7 @@ async def test_without_limits_nothing_is_counted_and_a_pause_still_holds_for_all
         async with asyncio.timeout(10):
             for _ in range(5):
                 (await one.admit("fake", 10)).correct(5)
+                (await one.admit("fake", 10)).withdraw()
             one.pause(timedelta(hours=1))
             await one.settle()
             with pytest.raises(RateLimitedError):

@@ -18,11 +18,12 @@ from core.errors import (
 )
 from core.files.values import Image
 from core.limits import RateLimiter
-from core.providers.base import Chunk, Request
+from core.providers.base import Asker, Chunk, Request
 from core.providers.catalogue import Catalogue, Endpoint
 from core.providers.retry import RetryPolicy
 from core.providers.router import Router, Setup
 from tests.core.clock import FakeClock
+from tests.core.providers.test_fair import settle
 from tests.core.providers.test_router import END, HELLO, QUESTION, Script, ScriptedProvider
 
 
@@ -33,14 +34,20 @@ def overloaded(model: str = "a/m") -> OverloadedError:
 class Chain:
     """A router over providers `a` and `b`: the one falls back to the other."""
 
-    def __init__(self, a: list[Script], b: list[Script], policy: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        a: list[Script],
+        b: list[Script],
+        policy: RetryPolicy | None = None,
+        requests: int | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.a, self.b = ScriptedProvider(*a), ScriptedProvider(*b)
         endpoints = [Endpoint(name, "openai", "http://x", "m") for name in ("a", "b")]
         self.catalogue = Catalogue(endpoints, fallbacks={"": ("b/m",)})
         self.providers = {"a": self.a, "b": self.b}
         self.limiters = {
-            name: RateLimiter(clock=self.clock.now, call_later=self.clock.call_later)
+            name: RateLimiter(requests, clock=self.clock.now, call_later=self.clock.call_later)
             for name in ("a", "b")
         }
         self.router = Router(
@@ -51,6 +58,7 @@ class Chain:
             sleep=self.clock.sleep,
             chance=lambda: 1.0,
             clock=self.clock.now,
+            later=self.clock.call_later,
         )
 
     async def ask(self, request: Request = QUESTION) -> list[Chunk]:
@@ -144,8 +152,59 @@ async def test_without_a_fallback_a_short_cool_down_is_waited_for() -> None:
     )
     with pytest.raises(OverloadedError):
         await chain.ask()
-    assert await chain.ask() == list(HELLO)
-    assert chain.clock.slept == [0.5, 1.0, 0.5, 1.0, 4.0]
+    asking = asyncio.create_task(chain.ask())
+    await settle()
+    assert chain.clock.slept == [0.5, 1.0, 0.5, 1.0]
+    chain.clock.advance(4)
+    assert await asking == list(HELLO)
+
+
+IMPATIENT = RetryPolicy(max_queue_wait=timedelta(milliseconds=10))
+
+
+async def test_a_question_in_a_long_queue_goes_to_a_fallback_that_stands_ready() -> None:
+    chain = Chain([HELLO], [HELLO, HELLO], IMPATIENT, requests=1)
+    await chain.ask()
+    assert (await chain.ask())[0].answered_by == chain.router.get_model("b/m")
+    assert chain.counts == (1, 1)
+    assert chain.limiters["a"].waiting_count == 0
+
+
+async def test_where_no_other_stands_ready_the_queue_is_waited_in() -> None:
+    busy = OverloadedError("b/m", "HTTP 503", timedelta(seconds=59))
+    chain = Chain([(overloaded(),), HELLO, HELLO], [(busy,)], IMPATIENT, requests=2)
+    await chain.ask()  # now `b` rests for a minute, and both places of `a` are taken
+    asking = asyncio.create_task(chain.ask())
+    await asyncio.sleep(2 * IMPATIENT.max_queue_wait.total_seconds())
+    chain.clock.advance(60)
+    assert await asking == list(HELLO)
+    assert chain.counts == (3, 1)
+
+
+async def test_who_is_patient_stays_in_the_queue() -> None:
+    chain = Chain([HELLO] * 2, [HELLO], IMPATIENT, requests=1)
+    await chain.ask()
+    patient = replace(QUESTION, asker=Asker(is_patient=True))
+    asking = asyncio.create_task(chain.ask(patient))
+    await asyncio.sleep(2 * IMPATIENT.max_queue_wait.total_seconds())
+    chain.clock.advance(60)
+    assert await asking == list(HELLO)
+    assert chain.counts == (2, 0)
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(4, (1, 0)), (6, (0, 1))])
+async def test_a_provider_that_asked_for_a_long_pause_is_not_waited_for(
+    seconds: float, counts: tuple[int, int]
+) -> None:
+    pausing: Script = (Chunk(pause=timedelta(seconds=seconds)), *HELLO)
+    chain = Chain([pausing, HELLO], [HELLO])
+    await chain.ask()
+    chain.a.requests.clear()
+    asking = asyncio.create_task(chain.ask())
+    await settle()
+    chain.clock.advance(seconds)
+    await asking
+    assert chain.counts == counts
 
 
 async def test_a_fallback_too_small_for_the_question_is_not_asked() -> None:

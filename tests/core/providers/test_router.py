@@ -89,6 +89,7 @@ class Bench:
             sleep=self.clock.sleep,
             chance=lambda: 1.0,
             clock=self.clock.now,
+            later=self.clock.call_later,
         )
 
     async def ask(self) -> str:

@@ -22,6 +22,10 @@ INSERT INTO admissions (name, tokens, admitted_at) VALUES (:name, :tokens, :now)
 -- Replace an estimate by the truth.
 UPDATE admissions SET tokens = :tokens WHERE id = :admission_id RETURNING id;
 
+-- name: withdraw_admission(admission_id)^
+-- Count a request no more that was never made.
+DELETE FROM admissions WHERE id = :admission_id RETURNING id;
+
 -- name: pause_limit(name, until)^
 -- Admit nothing before a time. A pause is never shortened.
 INSERT INTO limits (name, paused_until) VALUES (:name, :until)
