@@ -17,6 +17,8 @@ log = logging.getLogger("skein.discord")
 
 _LOOK_AT = 100
 _ALIKE_CHARS = 50
+_GOES_ON_FROM = 1000
+"""A message that another one goes on from is nearly full; a shorter one is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ async def find_strays(
 
     Discord keeps no nonce with a message (it is known for minutes at most), and only part 0 refers to
     the question: what follows the reply's messages, among all that the bot said there, and is nothing
-    but text is taken for a further part. `known` are the messages of all replies in this place.
+    but text is taken for a further part, unless it may go on from an answer to a command that was
+    given in between. `known` are the messages of all replies in this place.
     Empty where Discord does not let the bot look; raises for what may pass.
     """
     try:
@@ -76,8 +79,10 @@ async def find_strays(
     for message in sorted(said, key=lambda message: int(message["id"])):
         message_id = str(message["id"])
         nonce, is_known = str(message.get("nonce") or ""), message_id in known
-        if is_known or not _is_plain(message):
-            is_ours = is_known or _refers_to(message, question_id)
+        if is_known or _refers_to(message, question_id):
+            is_ours = True
+        elif not _is_plain(message):
+            is_ours = is_ours and _is_whole(message)
         elif nonce.startswith(f"{question_id}-") or (is_ours and not nonce):
             strays.append(message_id)
         else:
@@ -89,6 +94,13 @@ def _is_plain(message: Mapping[str, Any]) -> bool:
     """Tell whether a message is text alone, and answers nothing."""
     more = ("message_reference", "interaction_metadata", "webhook_id", "attachments", "components")
     return not any(map(message.get, (*more, "type")))
+
+
+def _is_whole(message: Mapping[str, Any]) -> bool:
+    """Tell whether a message that answers something else goes on in no further one."""
+    if message.get("interaction_metadata") or message.get("webhook_id"):
+        return True  # and what goes on from it bears the same
+    return len(str(message["content"])) < _GOES_ON_FROM
 
 
 def _refers_to(message: Mapping[str, Any], question_id: str) -> bool:
