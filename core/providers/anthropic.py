@@ -14,13 +14,16 @@ from pydantic import SecretStr
 from core.conversation import Message, Usage
 from core.errors import ProviderError
 from core.files.values import Image
+from core.providers.answer import load_event
 from core.providers.base import Chunk, FinishReason, Request, Timeouts
-from core.providers.dialect import Dialect
-from core.providers.http import ModelServer, Question, load_event
+from core.providers.dialect import Dialect, Thinking
+from core.providers.http import ModelServer, Question
 from core.providers.refusal import Refusal, parse_stream_error
 
 API_VERSION = "2023-06-01"
 _MAX_TEMPERATURE = 1.0
+_EFFORTS = {"minimal": "low"}
+"""How much effort to make, where Anthropic's word for it is another."""
 _FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -40,13 +43,16 @@ class AnthropicProvider:
         base_url: str,
         key: SecretStr | None = None,
         timeouts: Timeouts | None = None,
+        *,
+        thinking: Thinking | None = None,
     ) -> None:
         self.name = name
+        self._thinking = thinking or Thinking()
         headers = {"anthropic-version": API_VERSION}
         if key:
             headers["x-api-key"] = key.get_secret_value().strip()
         base_url = base_url.rstrip("/").removesuffix("/v1")
-        dialect = Dialect(stream_options=False, cache_control=True)
+        dialect = Dialect(needs_limit=True)
         self._server = ModelServer(
             name, session, base_url, headers, key, timeouts or Timeouts(), dialect
         )
@@ -61,8 +67,8 @@ class AnthropicProvider:
             Question(
                 path="/v1/messages",
                 model=request.model,
-                make_payload=partial(make_payload, request),
-                parser=MessageParser(fail),
+                make_payload=partial(make_payload, request, self._thinking),
+                make_parser=partial(MessageParser, fail),
             )
         )
 
@@ -74,23 +80,25 @@ class AnthropicProvider:
         """Nothing to release: the session is its owner's."""
 
 
-def make_payload(request: Request, dialect: Dialect) -> dict[str, object]:
+def make_payload(request: Request, thinking: Thinking, dialect: Dialect) -> dict[str, object]:
     """Word a request: the system prompt apart, roles alternating, no empty text."""
     messages = _alternate(request.messages)
     payload: dict[str, object] = {
         "model": request.model,
-        "max_tokens": request.max_new_tokens,
+        **dialect.find_limit(request.max_new_tokens, thinking),
         "messages": [_render_message(message) for message in messages],
         "stream": True,
     }
     systems = [message.text for message in request.messages if message.role == "system"]
     if system := "\n\n".join(filter(None, [request.system, *systems])):
         payload["system"] = [{"type": "text", "text": system}]
-    if dialect.temperature and request.temperature is not None:
+    if request.temperature is not None:
         payload["temperature"] = min(request.temperature, _MAX_TEMPERATURE)
-    if dialect.cache_control and request.purpose == "answer":
+    if thinking.effort:
+        payload["output_config"] = {"effort": _EFFORTS.get(thinking.effort, thinking.effort)}
+    if dialect.takes("cache_control") and request.purpose == "answer":
         _mark_for_cache(payload)
-    return payload
+    return {name: value for name, value in payload.items() if dialect.takes(name)}
 
 
 def _mark_for_cache(payload: dict[str, Any]) -> None:
@@ -138,10 +146,12 @@ def _render_image(image: Image) -> dict[str, object]:
 class MessageParser:
     """Reads the events of a message, or the one object of a server that does not stream."""
 
-    def __init__(self, fail: Callable[[Refusal], ProviderError]) -> None:
+    def __init__(self, fail: Callable[[Refusal], ProviderError], _: Dialect) -> None:
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.is_done = False
+        self.has_thought = False
+        self.begins_in_thought: bool | None = None
         self._fail = fail
         self._counts: dict[str, int] = {}
 
@@ -152,7 +162,9 @@ class MessageParser:
             case "content_block_delta":
                 return data["delta"].get("text") or ""
             case "content_block_start":
-                return data["content_block"].get("text") or None
+                block = data["content_block"]
+                self.has_thought = self.has_thought or "thinking" in str(block.get("type"))
+                return block.get("text") or None
             case "message_start":
                 self._count(data["message"].get("usage"))
             case "message_delta":

@@ -1,96 +1,219 @@
-"""What a model's server will not hear of, learned from its own refusals. Pure."""
+"""How a model wants to be asked, learned from what its server refuses and from its answers. Pure.
+
+What servers say of a parameter that they do not know, or not with this model:
+
+    OpenAI, Azure    Unsupported parameter: 'max_tokens' ...; Unrecognized request argument supplied: ...
+    Anthropic        `temperature` is deprecated for this model; ...: Extra inputs are not permitted
+    Groq             property 'x' is unsupported; `reasoning_effort` must be one of `none` or `default`
+    xAI              Model grok-4 does not support parameter reasoningEffort
+    Gemini           Invalid JSON payload received. Unknown name "x": Cannot find field
+    Mistral, vLLM    "loc": ["body", "x"], "msg": "Extra inputs are not permitted"
+    Moonshot         invalid temperature: only 1 is allowed for this model
+"""
 
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal
 
-from core.providers.refusal import Refusal, parse_overflow
+from core.providers.refusal import Refusal, find_numbers, is_context_overflow, parse_overflow
 
-_REFUSED = (
-    "unsupported",
-    "not support",
-    "unrecognized",
-    "unknown",
-    "unexpected",
-    "extra",
-    "not permitted",
-    "not allowed",
-    "deprecated",
-    "only the default",
-    "use 'max_",
+Effort = Literal["minimal", "low", "medium", "high"]
+Payload = Mapping[str, Any]
+
+MAX_LESSONS = 8
+"""How often one question is worded anew at the most."""
+_LEAST_ROOM = 256
+"""An answer in less room would be a torso: the conversation has to shrink."""
+_MAX_MODELS = 500
+_REQUIRED = frozenset(("model", "messages", "system"))
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_INNER = ("cache_control",)
+"""Parameters that stand further in."""
+_OTHER_NAMES = {"stream": ("streaming",), "output_config": ("effort",)}
+_REFUSED = re.compile(
+    r"unsupported|not support|unrecognized|not recognized|unknown|unexpected|extra|not permitted"
+    r"|not allowed|deprecated|only the default|use 'max_|must be one of|not one of|supported values"
+    r"|only \S+ is allowed|forbidden|not available"
 )
-_TOO_LARGE = ("too large", "at most", "less than or equal", "must be <=", "exceeds the maximum")
+_TOO_LARGE = re.compile(
+    r"too large|at most|less than or equal|must be <=|exceeds the maximum|maximum allowed"
+    r"|(?:valid|supported) range|range of|(?:must|should) be between"
+)
+_LENGTH = re.compile(r"max_(?:completion_|output_|new_)?tokens")
 _PROMPT_SHARE = re.compile(
-    r"(\d+) (?:in|of|from) (?:the|your) (?:messages|prompt|text input|input)"
+    r"(\d+) (?:(?:in|of|from) (?:the|your) (?:messages|prompt|text input|input)|input tokens|`inputs`)"
+)
+_SUM = re.compile(r"(\d+) \+ \d+ > \d+")
+_NO_SYSTEM = re.compile(
+    r"system role (?:is )?not supported|role' does not support 'system'|roles must alternate"
+    r"|only user and assistant roles"
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """How much models may think before they speak, where they think at all."""
+
+    max_tokens: int = 16_384
+    """Room beyond the answer's own length, for models that were seen to think."""
+    effort: Effort | None = None
+    """None leaves it to the provider."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
-    """Which parameters a model is sent.
+    """How to ask a model, as far as it is known.
 
     `limits` are names for the answer's length that are still worth a try, the one in use first.
     """
 
-    limits: tuple[str, ...] = ()
-    temperature: bool = True
-    stream_options: bool = True
-    cache_control: bool = False
+    limits: tuple[str, ...] = ("max_tokens",)
+    needs_limit: bool = False
+    """Whether no request may go without one."""
+    left_out: frozenset[str] = frozenset()
+    """The parameters that it refused."""
+    max_tokens: int | None = None
+    """The longest answer that it gives, as its server said."""
+    has_system_role: bool = True
+    """Whether a system prompt may stand on its own, and not only in the first question."""
+    is_thinker: bool = False
+    """Whether it was seen to think before it speaks, for which it needs room."""
+    begins_in_thought: bool | None = None
+    """Whether its answers begin in the midst of a thought; None where only its name can tell."""
+
+    def takes(self, parameter: str) -> bool:
+        """Whether it has not refused a parameter."""
+        return parameter not in self.left_out
+
+    def find_limit(self, answer_tokens: int, thinking: Thinking) -> dict[str, int]:
+        """Give the parameter for the longest answer, thoughts and all; none where the model takes none."""
+        if not self.limits:
+            return {}
+        tokens = answer_tokens + (thinking.max_tokens if self.is_thinker else 0)
+        return {self.limits[0]: min(tokens, self.max_tokens or tokens)}
 
 
-def learn(dialect: Dialect, refusal: Refusal) -> Dialect | None:
-    """Give the dialect to try instead, or None where the refusal is no matter of parameters."""
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a refusal taught: how to ask instead, for good or for this one question."""
+
+    dialect: Dialect
+    is_lasting: bool = True
+
+
+def learn(dialect: Dialect, refusal: Refusal, payload: Payload) -> Lesson | None:
+    """Say how to ask instead, or None where the refusal is no matter of parameters."""
     if refusal.status not in (400, 422):
         return None
-    if dialect.limits and (_is_too_large(refusal) or _leaves_room(refusal)):
-        return replace(dialect, limits=())
-    if dialect.limits and _is_refused(dialect.limits[0], refusal):
-        return replace(dialect, limits=dialect.limits[1:])
-    if dialect.temperature and _is_refused("temperature", refusal):
-        return replace(dialect, temperature=False)
-    if dialect.stream_options and _is_refused("stream_options", refusal):
-        return replace(dialect, stream_options=False)
-    if dialect.cache_control and _is_refused("cache_control", refusal):
-        return replace(dialect, cache_control=False)
+    limit = next((name for name in dialect.limits[:1] if name in payload), None)
+    if limit and (lesson := _learn_limit(dialect, limit, refusal, int(payload[limit]))):
+        return lesson
+    if dialect.has_system_role and _NO_SYSTEM.search(refusal.text) and _has_system(payload):
+        return Lesson(replace(dialect, has_system_role=False))
+    names = {*payload, *_INNER} - _REQUIRED - dialect.left_out - {*_LIMITS}
+    refused = {name for name in names if _is_refused(name, refusal)}
+    if "stream" in refused:
+        refused.add("stream_options")
+    return Lesson(replace(dialect, left_out=dialect.left_out | refused)) if refused else None
+
+
+def _learn_limit(dialect: Dialect, name: str, refusal: Refusal, sent: int) -> Lesson | None:
+    """Learn from a refusal of the answer's length: of its name, or of so many tokens."""
+    if is_context_overflow(refusal):
+        return _fit_room(dialect, refusal, sent)
+    text = _to_snake(refusal.message).lower()
+    if _LENGTH.search(text) and _TOO_LARGE.search(text):
+        longest = _find_longest(refusal.message, sent)
+        if longest or not dialect.needs_limit:
+            limits = dialect.limits if longest else ()
+            return Lesson(replace(dialect, limits=limits, max_tokens=longest))
+    if _is_refused(name, refusal) and (len(dialect.limits) > 1 or not dialect.needs_limit):
+        return Lesson(replace(dialect, limits=dialect.limits[1:]))
     return None
 
 
-def _is_refused(parameter: str, refusal: Refusal) -> bool:
-    if refusal.parameter and refusal.parameter != parameter:
+def _fit_room(dialect: Dialect, refusal: Refusal, sent: int) -> Lesson | None:
+    """Ask for a shorter answer this once, where the conversation alone would fit."""
+    message = re.sub(r"(?<=\d),(?=\d{3})", "", refusal.message)
+    share = _PROMPT_SHARE.search(message) or _SUM.search(message)
+    _, window = parse_overflow(message)
+    room = window - int(share[1]) if share and window else 0
+    if not _LEAST_ROOM <= room < sent:
+        return None
+    return Lesson(replace(dialect, max_tokens=room), is_lasting=False)
+
+
+def _find_longest(message: str, sent: int) -> int | None:
+    """Find the longest answer that a refusal allows: the greatest number below what was asked for."""
+    longest = max((number for number in find_numbers(message) if 1 < number < sent), default=None)
+    is_beyond = longest is not None and f"{longest} (exclusive)" in message
+    return longest - 1 if longest is not None and is_beyond else longest
+
+
+def _is_refused(name: str, refusal: Refusal) -> bool:
+    names = (name, *_OTHER_NAMES.get(name, ()))
+    if refusal.parameter and not any(each in _split(refusal.parameter) for each in names):
         return False
-    return parameter in refusal.text and any(word in refusal.text for word in _REFUSED)
+    text = _to_snake(refusal.message).lower()
+    is_named = any(re.search(rf"(?<![a-z0-9_]){each}(?![a-z0-9_])", text) for each in names)
+    return is_named and bool(_REFUSED.search(f"{refusal.kind} {text}".lower()))
 
 
-def _is_too_large(refusal: Refusal) -> bool:
-    """Whether the answer's length alone is refused, so that the server's own limit will do."""
-    names_limit = "max_tokens" in refusal.text or "max_completion_tokens" in refusal.text
-    return names_limit and any(word in refusal.text for word in _TOO_LARGE)
+def _split(parameter: str) -> list[str]:
+    return re.split(r"[.\[\]]", _to_snake(parameter).lower())
 
 
-def _leaves_room(refusal: Refusal) -> bool:
-    """Whether the conversation would fit, if only the answer asked for were shorter."""
-    share = _PROMPT_SHARE.search(refusal.message)
-    _, limit = parse_overflow(refusal.message)
-    return bool(share and limit and int(share[1]) < limit)
+def _to_snake(text: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)
+
+
+def _has_system(payload: Payload) -> bool:
+    return any(message["role"] == "system" for message in payload["messages"])
 
 
 class Dialects:
-    """Remembers each model's dialect. It only ever loses parameters, so that learning ends."""
+    """Remembers each model's dialect for some hours, since servers learn, too."""
 
-    def __init__(self, first: Dialect) -> None:
+    def __init__(
+        self,
+        first: Dialect,
+        max_age: timedelta = timedelta(hours=6),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._first = first
-        self._by_model: dict[str, Dialect] = {}
+        self._max_age = max_age.total_seconds()
+        self._clock = clock
+        self._by_model: dict[str, tuple[float, Dialect]] = {}
 
     def get(self, model: str) -> Dialect:
-        """Give the dialect to try next."""
-        return self._by_model.get(model, self._first)
+        """Give the dialect to try first."""
+        learned_at, dialect = self._by_model.get(model, (self._clock(), self._first))
+        if self._clock() - learned_at <= self._max_age:
+            return dialect
+        del self._by_model[model]
+        return self._first
 
-    def learn(self, model: str, used: Dialect, refusal: Refusal) -> bool:
-        """Take in a refusal, and say whether to try again: also where another request has learned."""
-        if self.get(model) != used:
-            return True
-        learned = learn(used, refusal)
-        if learned:
-            self._by_model[model] = learned
-        return learned is not None
+    def learn(
+        self, model: str, used: Dialect, refusal: Refusal, payload: Payload
+    ) -> Dialect | None:
+        """Take in a refusal, and give the dialect to try next; None where it taught nothing."""
+        lesson = learn(used, refusal, payload)
+        if lesson and lesson.is_lasting:
+            known = self.get(model)  # others may have learned meanwhile
+            further = learn(known, refusal, payload)
+            self.keep(model, further.dialect if further else known)
+        return lesson.dialect if lesson else None
+
+    def keep(self, model: str, dialect: Dialect) -> None:
+        """Remember a model's dialect, for as long as what was first learned of it is good."""
+        if dialect == self.get(model):
+            return
+        learned_at, _ = self._by_model.get(model, (self._clock(), dialect))
+        self._by_model[model] = learned_at, dialect
+        if len(self._by_model) > _MAX_MODELS:
+            del self._by_model[next(iter(self._by_model))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,24 +15,37 @@ from pydantic import SecretStr
 
 from core.conversation import Message, Usage
 from core.errors import ProviderError
+from core.providers.answer import load_event
 from core.providers.base import Chunk, FinishReason, Request, Timeouts
-from core.providers.dialect import Dialect
-from core.providers.http import ModelServer, Question, load_event
+from core.providers.dialect import Dialect, Thinking
+from core.providers.http import ModelServer, Question
 from core.providers.refusal import Refusal, parse_stream_error
-from core.providers.thoughts import ThoughtFilter
-from core.providers.usage import join_usages, parse_usage
+from core.providers.thoughts import ThoughtFilter, begins_in_thought
+from core.providers.usage import count_thinking, join_usages, parse_usage
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
+    "eos_token": "stop",
     "end_turn": "stop",
+    "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
-    "model_length": "length",
+    "model_length": "length",  # Mistral: the window is full
+    "model_context_window_exceeded": "length",
     "content_filter": "refusal",
     "refusal": "refusal",
-    "safety": "refusal",
+    "safety": "refusal",  # from here on Gemini's own
+    "recitation": "refusal",
+    "prohibited_content": "refusal",
+    "blocklist": "refusal",
+    "spii": "refusal",
+    "sensitive": "refusal",  # GLM
 }
+_BREAKS = frozenset(("error", "abort", "insufficient_system_resource", "network_error"))
+"""Ends that are none: of OpenRouter and Mistral, vLLM and SGLang, DeepSeek, and GLM."""
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Where servers put what a model thinks, when they send it apart."""
 
 
 class OpenAIProvider:
@@ -46,9 +60,11 @@ class OpenAIProvider:
         timeouts: Timeouts | None = None,
         *,
         is_azure: bool = False,
+        thinking: Thinking | None = None,
     ) -> None:
         """Take what reaches the server. Azure wants the key in a header `api-key`."""
         self.name = name
+        self._thinking = thinking or Thinking()
         headers: dict[str, str] = {}
         if key:
             secret = key.get_secret_value().strip()
@@ -71,8 +87,8 @@ class OpenAIProvider:
             Question(
                 path="/chat/completions",
                 model=request.model,
-                make_payload=partial(make_payload, request),
-                parser=CompletionParser(fail),
+                make_payload=partial(make_payload, request, self._thinking),
+                make_parser=partial(CompletionParser, fail, request.model),
             )
         )
 
@@ -84,19 +100,32 @@ class OpenAIProvider:
         """Nothing to release: the session is its owner's."""
 
 
-def make_payload(request: Request, dialect: Dialect) -> dict[str, object]:
+def make_payload(request: Request, thinking: Thinking, dialect: Dialect) -> dict[str, object]:
     """Word a request as the model's server wants it."""
-    messages = [_render_message(message) for message in request.messages]
-    if request.system:
-        messages.insert(0, {"role": "system", "content": request.system})
-    payload: dict[str, object] = {"model": request.model, "messages": messages, "stream": True}
-    if dialect.limits:
-        payload[dialect.limits[0]] = request.max_new_tokens
-    if dialect.stream_options:
-        payload["stream_options"] = {"include_usage": True}
-    if dialect.temperature and request.temperature is not None:
+    payload: dict[str, object] = {
+        "model": request.model,
+        "messages": _render_messages(request, dialect),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **dialect.find_limit(request.max_new_tokens, thinking),
+    }
+    if request.temperature is not None:
         payload["temperature"] = request.temperature
-    return payload
+    if thinking.effort:
+        payload["reasoning_effort"] = thinking.effort
+    return {name: value for name, value in payload.items() if dialect.takes(name)}
+
+
+def _render_messages(request: Request, dialect: Dialect) -> list[dict[str, object]]:
+    """Word the messages; the system prompt stands in the first one where the model knows no other place."""
+    first, *others = request.messages
+    if request.system and not dialect.has_system_role:
+        first = Message.system(request.system).join(first)
+        first = replace(first, role="user")
+    messages = [_render_message(message) for message in (first, *others)]
+    if request.system and dialect.has_system_role:
+        messages.insert(0, {"role": "system", "content": request.system})
+    return messages
 
 
 def _render_message(message: Message) -> dict[str, object]:
@@ -116,44 +145,94 @@ def _render_message(message: Message) -> dict[str, object]:
 class CompletionParser:
     """Reads the chunks of a completion, or the one object of a server that does not stream."""
 
-    def __init__(self, fail: Callable[[Refusal], ProviderError]) -> None:
+    def __init__(
+        self, fail: Callable[[Refusal], ProviderError], model: str, dialect: Dialect
+    ) -> None:
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.is_done = False
         self._fail = fail
-        self._thoughts = ThoughtFilter()
+        self._was_refused = False
+        self._has_thought = False
+        begins = dialect.begins_in_thought
+        self._is_held = begins_in_thought(model) if begins is None else begins
+        self._thoughts = ThoughtFilter(model, is_thought=self._is_held)
+
+    @property
+    def has_thought(self) -> bool:
+        """Whether the model was seen to think before it spoke."""
+        return self._has_thought or self._thoughts.has_thought
+
+    @property
+    def begins_in_thought(self) -> bool | None:
+        """Whether the text began in the midst of a thought; None where nothing was learned of that."""
+        if self._thoughts.has_late_end:
+            return True
+        return False if self._is_held and not self._thoughts.has_thought else None
 
     def read(self, event: bytes) -> str | None:
         """Give the text of a chunk. See `AnswerParser`."""
         if event.strip() == b"[DONE]":
             self.is_done = True
             self.finish_reason = self.finish_reason or "other"
-            return self._thoughts.finish() or None
+            return self._finish_text() or None
         chunk = load_event(event)
         if refusal := parse_stream_error(chunk):
             raise self._fail(refusal)
-        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
-            self.usage = join_usages(self.usage, parse_usage(usage))
         choices = chunk.get("choices")
-        return self._read_choice(choices[0]) if choices else None
+        choice = choices[0] if choices else {}
+        self._count(chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"))
+        self._count(choice.get("usage"))  # Moonshot
+        return self._read_choice(choice) if choice else None
+
+    def _count(self, usage: dict[str, Any] | None) -> None:
+        if usage:
+            self.usage = join_usages(self.usage, parse_usage(usage))
+            self._has_thought = self._has_thought or count_thinking(usage) > 0
 
     def _read_choice(self, choice: dict[str, Any]) -> str | None:
         message = choice.get("message")
-        if reason := choice.get("finish_reason"):
-            if reason == "error":
-                raise self._fail(Refusal(500, "the answer ended in an error"))
-            self.finish_reason = _FINISH_REASONS.get(str(reason).lower(), "other")
-        elif message:
-            self.finish_reason = "other"  # a whole message needs no reason to be whole
+        reason = choice.get("finish_reason")
+        if reason or message:
+            self._end(choice, _normalize(reason))
         delta = choice.get("delta") or message or {}
-        if text := delta.get("content") or delta.get("refusal"):
-            text = text if isinstance(text, str) else _join_parts(text)
-            return self._thoughts.feed(text) + (self._thoughts.finish() if reason else "")
-        if reason and (held := self._thoughts.finish()):
-            return held
-        return "" if delta.get("reasoning_content") or delta.get("reasoning") else None
+        thinks = any(delta.get(name) for name in _THOUGHTS)
+        if thinks:
+            self._thoughts.skip_thought()
+        text, has_thought = _read_content(delta.get("content"))
+        self._has_thought = self._has_thought or has_thought
+        if not text and (text := delta.get("refusal") or ""):
+            self._was_refused = True
+        given = self._thoughts.feed(text) if text else ""
+        if reason:
+            given += self._finish_text()
+        self._mark_refusal()
+        return given if given or text or thinks or has_thought else None
+
+    def _end(self, choice: dict[str, Any], reason: str) -> None:
+        """Take in why the answer ended: a whole message needs no reason to be whole."""
+        if reason in _BREAKS:
+            refusal = parse_stream_error(choice)  # OpenRouter
+            raise self._fail(refusal or Refusal(503, f"the answer ended for: {reason}"))
+        self.finish_reason = _FINISH_REASONS.get(reason, "other")
+
+    def _mark_refusal(self) -> None:
+        """OpenAI words a refusal in a field of its own, and ends it with `stop`."""
+        if self._was_refused and self.finish_reason in ("stop", "other"):
+            self.finish_reason = "refusal"
+
+    def _finish_text(self) -> str:
+        return self._thoughts.finish(is_cut=self.finish_reason == "length")
 
 
-def _join_parts(parts: Sequence[dict[str, Any]]) -> str:
-    """Join the text of a content that comes in parts, as Mistral's reasoning models send it."""
-    return "".join(part.get("text") or "" for part in parts if part.get("type") == "text")
+def _normalize(reason: object) -> str:
+    """Give a finish reason as most write it, and not `FinishReason.MAX_TOKENS` or `content_filter: OTHER`."""
+    return str(reason).lower().partition(":")[0].rpartition(".")[2].strip()
+
+
+def _read_content(content: str | Sequence[dict[str, Any]] | None) -> tuple[str, bool]:
+    """Give the text, and whether a thought stood beside it: Mistral's content comes in parts."""
+    if content is None or isinstance(content, str):
+        return content or "", False
+    text = "".join(part.get("text") or "" for part in content if part.get("type") == "text")
+    return text, any(part.get("type") == "thinking" for part in content)

@@ -62,9 +62,13 @@ def parse_stream_error(event: Json) -> Refusal | None:
     if not event.get("error") and event.get("object") != "error" and event.get("type") != "error":
         return None
     found = _find_error(event)
-    code = found.get("code")
-    status = int(code) if str(code).isdigit() and 400 <= int(str(code)) <= 599 else 0  # pyright: ignore[reportArgumentType]
+    told = (str(found.get(name)) for name in ("code", "status_code", "status"))
+    status = next((int(code) for code in told if _is_status(code)), 0)
     return _refusal(status or _guess_status(found), found, _retry_delay(found))
+
+
+def _is_status(code: str) -> bool:
+    return len(code) == 3 and code.isascii() and code.isdigit() and "400" <= code <= "599"
 
 
 def parse_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
@@ -93,11 +97,9 @@ def make_error(model: str, refusal: Refusal, key: str = "") -> ProviderError:
         return errors.ContextTooLongError(model, detail, *parse_overflow(refusal.message))
     if status == 403 and ("moderation" in text or "flagged" in text):
         return errors.BadRequestError(model, detail)  # OpenRouter's word on a question, not a key
-    if status in (401, 402, 403) or "insufficient_quota" in text:
-        return errors.AuthError(
-            model, detail
-        )  # an empty account is the operator's to mend, as a key is
-    if status == 404:
+    if status in (401, 402, 403) or _is_about_account(refusal):
+        return errors.AuthError(model, detail)
+    if status == 404 or (status in (400, 422) and _NO_MODEL.search(text)):
         return errors.ModelNotFoundError(model, detail)
     if status == 429:
         return errors.RateLimitedError(model, detail, refusal.retry_after)
@@ -106,6 +108,25 @@ def make_error(model: str, refusal: Refusal, key: str = "") -> ProviderError:
     if status >= 500:
         return errors.OverloadedError(model, detail, refusal.retry_after)
     return errors.BadRequestError(model, detail)
+
+
+_ACCOUNT = ("insufficient_quota", "billing_error", "credit balance is too low")
+_WRONG_KEY = (
+    "incorrect api key",
+    "invalid api key",
+    "api key not valid",
+)
+"""What xAI and Gemini say with status 400."""
+_NO_MODEL = re.compile(
+    r"model_not_found|not a valid model|model not exist|invalid model"
+    r"|model\W+\S+ (?:does not exist|not found)"
+)
+
+
+def _is_about_account(refusal: Refusal) -> bool:
+    """Say whether key or account are at fault: an empty one is the operator's to mend, as a key is."""
+    words = (*_ACCOUNT, *_WRONG_KEY) if refusal.status == 400 else _ACCOUNT
+    return any(word in refusal.text for word in words)
 
 
 def clean_detail(text: str, key: str = "") -> str:
@@ -155,16 +176,25 @@ def is_context_overflow(refusal: Refusal) -> bool:
 
 def parse_overflow(message: str) -> tuple[int | None, int | None]:
     """Read from an overflow's wording how many tokens were sent and how many are allowed."""
-    message = re.sub(r"(?<=\d),(?=\d{3})", "", message)
+    message = _join_digits(message)
     if found := _OVERFLOW_SUM.search(message):
         first, second, limit = map(int, found.groups())
         return first + second, limit
-    numbers = sorted({int(number) for number in _NUMBER.findall(message) if len(number) >= 3})
+    numbers = sorted({number for number in find_numbers(message) if number >= 100})
     if not numbers:
         return None, None
     told = _OVERFLOW_LIMIT.search(message)
     limit = int(told[1]) if told else numbers[max(0, len(numbers) - 2)]
     return (numbers[-1] if numbers[-1] > limit else None), limit
+
+
+def find_numbers(message: str) -> list[int]:
+    """Give the numbers in a text, without those that are part of a name."""
+    return [int(number) for number in _NUMBER.findall(_join_digits(message))]
+
+
+def _join_digits(text: str) -> str:
+    return re.sub(r"(?<=\d),(?=\d{3})", "", text)
 
 
 def _find_error(body: object) -> Json:
@@ -176,14 +206,19 @@ def _find_error(body: object) -> Json:
     if not isinstance(body, dict):
         return {}
     body = cast("Json", body)
-    error = body.get("error")
+    error, message = body.get("error"), body.get("message")
     if isinstance(error, dict):
         return cast("Json", error)
     if isinstance(error, str):
         return {**body, "message": error}
     if isinstance(body.get("detail"), list):
         return {"message": "; ".join(map(_validation_text, cast("list[object]", body["detail"])))}
-    return body if body.get("message") else {"message": body.get("detail")}
+    if isinstance(message, dict | list):  # Mistral
+        return {
+            **body,
+            **_find_error({"detail": message} if isinstance(message, list) else message),
+        }
+    return body if message else {"message": body.get("detail")}
 
 
 def _validation_text(problem: object) -> str:
@@ -213,6 +248,7 @@ _STATUS_BY_WORD = (
     ("resource_exhausted", 429),
     ("authentication", 401),
     ("permission", 403),
+    ("billing", 402),
     ("context", 400),
     ("invalid_request", 400),
     ("not_found", 404),

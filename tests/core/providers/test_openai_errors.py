@@ -46,7 +46,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("refusal", "kind"),
         [
-            (Refuse(400, "The model `x` does not exist"), BadRequestError),
+            (Refuse(400, "The model `x` does not exist"), ModelNotFoundError),
+            (Refuse(400, "messages must not be empty"), BadRequestError),
             (Refuse(404), ModelNotFoundError),
             (Refuse(403), AuthError),
             (Refuse(429), RateLimitedError),

@@ -51,9 +51,53 @@ def test_a_status_has_its_error(status: int, kind: type[ProviderError]) -> None:
     assert type(error_of(status)) is kind
 
 
-def test_an_empty_account_is_for_the_operator_to_mend() -> None:
-    body = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
-    assert isinstance(error_of(429, body), errors.AuthError)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}),
+        (
+            400,
+            {
+                "type": "error",
+                "error": {
+                    "type": "invalid_request_error",
+                    "message": "Your credit balance is too low to access the Anthropic API.",
+                },
+            },
+        ),
+        (400, {"code": "invalid-argument", "error": "Incorrect API key provided: ab***yz."}),
+        (
+            400,
+            [
+                {
+                    "error": {
+                        "code": 400,
+                        "message": "API key not valid.",
+                        "status": "INVALID_ARGUMENT",
+                    }
+                }
+            ],
+        ),
+    ],
+    ids=["openai", "anthropic", "xai", "gemini"],
+)
+def test_a_wrong_key_and_an_empty_account_are_for_the_operator_to_mend(
+    status: int, body: object
+) -> None:
+    assert isinstance(error_of(status, body), errors.AuthError)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "openai/gpt-9 is not a valid model ID",
+        "The model `x` does not exist",
+        "Model Not Exist",
+        "Invalid model: x",
+    ],
+)
+def test_a_model_that_is_not_there_is_known_whatever_the_status(message: str) -> None:
+    assert isinstance(error_of(400, {"error": {"message": message}}), errors.ModelNotFoundError)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +116,19 @@ def test_an_empty_account_is_for_the_operator_to_mend() -> None:
         ("upstream connect error", "upstream connect error"),
         ("<html><body>Bad gateway</body></html>", ""),
         ({"error": {"message": {"nested": 1}}}, ""),
+        (
+            {
+                "object": "error",
+                "message": {
+                    "detail": [{"loc": ["body", "n"], "msg": "Extra inputs", "input": "p"}]
+                },
+            },
+            "body.n: Extra inputs",
+        ),
+        (
+            {"object": "Error", "message": [{"loc": ["body", "n"], "msg": "Extra inputs"}]},
+            "body.n: Extra inputs",
+        ),
         ({}, ""),
         ([], ""),
         ("null", ""),
@@ -189,6 +246,9 @@ def test_geminis_delay_stands_in_the_body() -> None:
         ({"error": {"code": "rate_limit_exceeded", "message": "Slow down"}}, 429),
         ({"object": "error", "message": "broken", "code": 400}, 400),
         ({"error": "something fell over"}, 500),
+        ({"error": {"message": "Too large", "type": "x", "status_code": 413}}, 413),
+        ({"type": "error", "error": {"type": "billing_error", "message": "Unpaid"}}, 402),
+        ({"error": {"code": "1234", "message": "Odd"}}, 500),
         ({"error": {"message": "context canceled by the upstream, no permission to go on"}}, 500),
     ],
 )

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from core.providers.thoughts import ThoughtFilter, begins_in_thought
 
-
 HARMONY = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>"
 
 
