@@ -18,6 +18,7 @@ from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Limiter, Provider, Timeouts
 from core.providers.catalogue import Endpoint
 from core.providers.demo import DemoProvider
+from core.providers.dialect import Thinking
 from core.providers.openai import OpenAIProvider
 from core.settings import Settings
 from core.shared_limits import SharedLimiter
@@ -68,14 +69,17 @@ def build_provider(
         between_tokens=timedelta(seconds=settings.token_timeout_seconds),
         total=timedelta(seconds=settings.answer_timeout_seconds),
     )
+    thinking = Thinking(settings.max_thinking_tokens, settings.reasoning_effort)
     name, base_url, key = endpoint.name, endpoint.base_url, endpoint.key
     match endpoint.kind:
         case "openai":
-            return OpenAIProvider(name, session, base_url, key, timeouts)
+            return OpenAIProvider(name, session, base_url, key, timeouts, thinking=thinking)
         case "azure":
-            return OpenAIProvider(name, session, base_url, key, timeouts, is_azure=True)
+            return OpenAIProvider(
+                name, session, base_url, key, timeouts, thinking=thinking, is_azure=True
+            )
         case "anthropic":
-            return AnthropicProvider(name, session, base_url, key, timeouts)
+            return AnthropicProvider(name, session, base_url, key, timeouts, thinking=thinking)
         case "deluge":
             return build_deluge(name, session, choose_key_finder(settings), timeouts)
         case "demo":
