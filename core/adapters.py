@@ -20,6 +20,7 @@ from core.providers.catalogue import Endpoint
 from core.providers.demo import DemoProvider
 from core.providers.dialect import Thinking
 from core.providers.openai import OpenAIProvider
+from core.providers.sighted import SightedProvider
 from core.settings import Settings
 from core.shared_limits import SharedLimiter
 from core.store.database import Database
@@ -62,7 +63,13 @@ def choose_key_finder(settings: Settings) -> KeyFinder:
 def build_provider(
     endpoint: Endpoint, session: aiohttp.ClientSession, settings: Settings
 ) -> Provider:
-    """Build the adapter of an endpoint's kind."""
+    """Build the adapter of an endpoint's kind, which asks without images where they are refused."""
+    return SightedProvider(_build_adapter(endpoint, session, settings))
+
+
+def _build_adapter(
+    endpoint: Endpoint, session: aiohttp.ClientSession, settings: Settings
+) -> Provider:
     timeouts = Timeouts(
         connect=timedelta(seconds=settings.connect_timeout_seconds),
         first_token=timedelta(seconds=settings.first_token_timeout_seconds),

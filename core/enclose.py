@@ -19,6 +19,7 @@ MAX_IMAGE_BYTES = 20_000_000
 _SHARE = 0.75  # the rest of the room is for what was said
 _LEAST_TOKENS = 200
 _MAX_NAME = 80
+_MOST_NAMES = 3
 _BLIND = "this model cannot see images"
 _NO_ROOM = "left out, for there is no more room"
 
@@ -154,6 +155,13 @@ class _Said:
 
     text: str
     note: str = ""
+
+
+def render_unseen(names: Sequence[str], model: str) -> str:
+    """Word for people that a model's server did not take a question's images."""
+    told = ", ".join(f"`{name}`" for name in names[:_MOST_NAMES])
+    told += f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"📎 {told}: not seen, for {model} did not take {'it' if len(names) == 1 else 'them'}."
 
 
 def clean_name(name: str) -> str:

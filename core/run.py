@@ -11,6 +11,7 @@ from typing import Literal
 
 from core.beside import beside
 from core.conversation import Turn, TurnState, Usage
+from core.enclose import render_unseen
 from core.errors import (
     ContextTooLongError,
     DeliveryError,
@@ -228,13 +229,16 @@ class Run:
         self._meter = meter = self._gate.measure(ref, request)
         notice = QueueNotice(self._sink.hold, self._gate.notice_after)
         request = replace(request, asker=name_asker(self.turn, notice.on_place))
-        note = ""
+        note, unseen = "", ""
         try:
             async with beside(notice.run()), self._means.models.stream(ref, request) as chunks:
                 async for chunk in chunks:
                     meter.heed(chunk)
                     if chunk.is_restart:
+                        unseen = ""
                         self._show_restart(meter.model)
+                    if chunk.unseen:
+                        unseen = render_unseen(chunk.unseen, meter.model)
                     note = LENGTH_NOTE if chunk.finish_reason == "length" else note
                     self._show(chunk.text)
         except ProviderError as error:
@@ -245,6 +249,7 @@ class Run:
         text = self._shown.rstrip()
         if not text:
             raise EmptyAnswerError(str(ref), "the answer has no text")
+        note += f"\n\n{unseen}" if unseen else ""
         return meter.model, close_fence(text) + note if note else text, meter.read()
 
     def _show_restart(self, model: str) -> None:

@@ -82,6 +82,8 @@ class Chunk:
     """Set by the router where another model than the one that was asked speaks from here on."""
     is_restart: bool = False
     """Whether what came before broke off, and a whole answer follows."""
+    unseen: tuple[str, ...] = ()
+    """The names of the question's images that the model's server did not take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from bots.playground.base import SentFile
 from tests.core.files.samples import make_image, make_pdf, make_scan
-from tests.core.providers.scripted_server import Answer, Json
+from tests.core.providers.scripted_server import Answer, Json, Refuse
 from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.parametrize("platform", ["slack", "discord"])
@@ -119,6 +119,22 @@ async def test_model_that_cannot_see_is_told_of_the_image(world: World, platform
         await place.ask("what is this?", PHOTO)
         await place.wait_for("gpt-3.5-turbo cannot see images")
         assert "[image photo.png: this model cannot see images]" in last_text(world)
+
+
+async def test_question_whose_image_is_refused_is_answered_without(world: World, platform: str):
+    def refuse(payload: Json) -> Answer | Refuse:
+        return Refuse(400, "not a multimodal model") if images_in(payload) else Answer("Who knows?")
+
+    world.model.default = refuse
+    async with world.skein(platform):
+        place = world.place(platform)
+        await place.ask("what is this?", PHOTO)
+        reply = await place.wait_for("`photo.png`: not seen")
+        assert "Who knows?" in reply["text"]
+        assert (
+            last_text(world)
+            == "what is this?\n\n[image photo.png]\n\n[not shown to you: photo.png]"
+        )
 
 
 async def test_file_outlives_a_restart_and_is_fetched_once(world: World, platform: str):

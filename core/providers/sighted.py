@@ -1,0 +1,164 @@
+"""Asks again without images where a model's server will not have them, and remembers that for a while.
+
+Servers word it in many ways: OpenAI "image_url is only supported by certain models", OpenRouter "No endpoints
+found that support image input", vLLM "At most 1 image(s) may be provided", llama.cpp "you may need to provide
+the mmproj", DeepSeek "unknown variant `image_url`", Groq "content must be a string".
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from core import errors
+from core.conversation import Message
+from core.errors import ProviderError
+from core.providers.base import Chunk, Provider, Request
+
+MEMORY = timedelta(hours=1)
+"""How long a server's word on images holds: it may be started anew with a model that sees."""
+
+_OTHER_MATTERS = (
+    errors.AuthError,
+    errors.ContextTooLongError,
+    errors.EmptyAnswerError,
+    errors.RateLimitedError,
+    errors.TimeoutError,
+    errors.UnreachableError,
+)
+_IMAGES = re.compile(r"\bimages?\b|image_url|\bvision\b|multi-?modal|mmproj", re.IGNORECASE)
+_NO_PARTS = re.compile(r"\bcontent\b.{0,40}(?:must be a|valid) string", re.IGNORECASE)
+_NEVER = re.compile(
+    r"support|not enabled|cannot|can't|not a multi-?modal|unknown variant|not available|mmproj",
+    re.IGNORECASE,
+)
+_AT_MOST = re.compile(
+    r"(?:at most|up to|max(?:imum)?(?: of)?|more than|limit(?: of| is)?:?) (\d+) image",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How many images a model's server takes, and until when that is believed, by the clock."""
+
+    max_images: int
+    until: float
+
+
+class SightedProvider:
+    """A provider over another one. What its server did not see is told with the answer."""
+
+    def __init__(self, inner: Provider, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._clock = clock
+        self._limits: dict[str, _Limit] = {}
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Chunk]]:
+        """Ask a model, and once more with fewer images where it refuses those that there are."""
+        async with AsyncExitStack() as stack:
+            shown = self._limit(request)
+            if not _count_images(shown):
+                chunks = await stack.enter_async_context(self._inner.stream(shown))
+            else:
+                shown, chunks = await self._ask(stack, shown)
+            if unseen := _find_unseen(request, shown):
+                chunks = await stack.enter_async_context(
+                    aclosing(_begin([Chunk(unseen=unseen)], chunks))
+                )
+            yield chunks
+
+    async def load_models(self) -> Sequence[str]:
+        """Ask for the names of the models that this provider serves. Raises ProviderError."""
+        return await self._inner.load_models()
+
+    async def aclose(self) -> None:
+        """Release what the provider holds."""
+        await self._inner.aclose()
+
+    async def _ask(
+        self, stack: AsyncExitStack, request: Request
+    ) -> tuple[Request, AsyncIterator[Chunk]]:
+        """Ask, up to the first word: some servers refuse within the answer. Raises ProviderError."""
+        try:
+            async with AsyncExitStack() as attempt:
+                chunks = await attempt.enter_async_context(self._inner.stream(request))
+                head = [chunk async for chunk in _until_text(chunks)]
+                stack.push_async_exit(attempt.pop_all())
+        except _OTHER_MATTERS:
+            raise
+        except ProviderError as error:
+            fewer = self._learn(request, error)
+            if fewer is None:
+                raise
+            return fewer, await stack.enter_async_context(self._inner.stream(fewer))
+        return request, await stack.enter_async_context(aclosing(_begin(head, chunks)))
+
+    def _limit(self, request: Request) -> Request:
+        limit = self._limits.get(request.model)
+        if limit is None or limit.until < self._clock():
+            return request
+        return show_fewer(request, limit.max_images)
+
+    def _learn(self, request: Request, error: ProviderError) -> Request | None:
+        """Give the request to try instead. None where images are not what is refused."""
+        max_images = find_max_images(error.detail, _count_images(request))
+        if max_images is None:
+            return None
+        if any(word.search(error.detail) for word in (_AT_MOST, _NEVER, _NO_PARTS)):
+            until = self._clock() + MEMORY.total_seconds()
+            self._limits[request.model] = _Limit(max_images, until)
+        return show_fewer(request, max_images)
+
+
+def find_max_images(refusal: str, asked: int) -> int | None:
+    """Say how many of the images a server would take. None where it speaks of something else."""
+    if found := _AT_MOST.search(refusal):
+        return int(found[1]) if int(found[1]) < asked else 0
+    return 0 if _IMAGES.search(refusal) or _NO_PARTS.search(refusal) else None
+
+
+def show_fewer(request: Request, max_images: int) -> Request:
+    """Keep the newest images alone, and say in the text which are not there."""
+    messages = list[Message]()
+    for message in reversed(request.messages):
+        kept, left = message.images[:max_images], message.images[max_images:]
+        max_images -= len(kept)
+        if left:
+            names = ", ".join(image.name for image in left)
+            text = f"{message.text}\n\n[not shown to you: {names}]".strip()
+            message = replace(message, text=text, images=kept)
+        messages.append(message)
+    return replace(request, messages=tuple(reversed(messages)))
+
+
+def _find_unseen(asked: Request, shown: Request) -> tuple[str, ...]:
+    """Name the question's images that were not shown: nobody asks about earlier ones."""
+    if shown is asked:
+        return ()
+    images = asked.messages[-1].images
+    return tuple(image.name for image in images[len(shown.messages[-1].images) :])
+
+
+def _count_images(request: Request) -> int:
+    return sum(len(message.images) for message in request.messages)
+
+
+async def _until_text(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
+    async for chunk in chunks:
+        yield chunk
+        if chunk.text.strip():
+            return
+
+
+async def _begin(head: Sequence[Chunk], rest: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
+    for chunk in head:
+        yield chunk
+    async for chunk in rest:
+        yield chunk
