@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -53,6 +53,7 @@ EDITS_PER_MINUTE = 50
 
 _HANDLERS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 10.0
+_CATCH_UP_SECONDS = 5.0  # what is said now waits so long for what was said before
 
 
 class DiscordFrontend:
@@ -83,6 +84,7 @@ class DiscordFrontend:
         self._paces = WeakValueDictionary[str, Pace]()
         self._handling: set[asyncio.Task[object]] = set()
         self._patience = Patience(timedelta(seconds=settings.store_patience_seconds))
+        self._caught_up = asyncio.Event()
         self._told = deque[int](maxlen=MAX_WAITING)
 
     async def connect(self) -> str:
@@ -99,7 +101,7 @@ class DiscordFrontend:
         client = self._client
         client.event(self.on_message)
         client.event(self.on_ready)
-        follow_session(client, self.link)
+        follow_session(client, self.link, self._caught_up.clear)
         tree = build_tree(client, self._commands, self.on_command)
 
         async def receive() -> None:
@@ -168,11 +170,17 @@ class DiscordFrontend:
     async def on_ready(self) -> None:
         """Catch up: a new session brings nothing of what was said before it."""
         with self._owned():
-            await self._client.wait_for_guilds()
-            known = await self._load_known()
-            since = self._now() - self._settings.max_question_age
-            count = await catch_up(self._client, known, since, self.on_message)
+            try:
+                count = await self._catch_up()
+            finally:
+                self._caught_up.set()
             log.info("Discord: ready, after a look at %d messages", count)
+
+    async def _catch_up(self) -> int:
+        await self._client.wait_for_guilds()
+        known = await self._load_known()
+        since = self._now() - self._settings.max_question_age
+        return await catch_up(self._client, known, since, self._hear)
 
     async def _load_known(self) -> list[ThreadKey]:
         """Read which conversations were used last, however long the store is away."""
@@ -188,22 +196,30 @@ class DiscordFrontend:
         return []
 
     async def on_message(self, message: discord.Message) -> None:
+        """Hand on what is said now, once what was said before is: each conversation is in order."""
+        if is_from_person(message, self._bot):
+            with self._owned():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_CATCH_UP_SECONDS):
+                        await self._caught_up.wait()
+                await self._hear(message)
+
+    async def _hear(self, message: discord.Message) -> None:
         """Hand on what is meant for the bot. Where the store stays away, the person is told."""
         if not is_from_person(message, self._bot) or message.id in self._told:
             return
-        with self._owned():
-            channel = await self._find_channel(message.channel)
-            heard = parse_message(message, channel, self._bot, self._open_channels)
-            name = f"Discord: message {message.id}"
-            try:
-                await self._patience.keep_trying(
-                    str(message.channel.id), name, partial(self._take_if_meant, heard)
-                )
-            except StoreError as error:
-                log.error("%s was not recorded: %s", name, error)  # noqa: TRY400 -- no bug
-                if heard.manner in (Manner.ADDRESSED, Manner.OPEN):
-                    self._told.append(message.id)
-                    await self._answer(heard.incoming, render_for_people(error))
+        channel = await self._find_channel(message.channel)
+        heard = parse_message(message, channel, self._bot, self._open_channels)
+        name = f"Discord: message {message.id}"
+        try:
+            await self._patience.keep_trying(
+                str(message.channel.id), name, partial(self._take_if_meant, heard)
+            )
+        except StoreError as error:
+            log.error("%s was not recorded: %s", name, error)  # noqa: TRY400 -- no bug
+            if heard.manner in (Manner.ADDRESSED, Manner.OPEN):
+                self._told.append(message.id)
+                await self._answer(heard.incoming, render_for_people(error))
 
     async def on_command(self, interaction: discord.Interaction, command: Command) -> None:
         """Run a slash command."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bots.discord.catch_up import MAX_MESSAGES
+from bots.playground.base import Fault
 from bots.playground.discord import (
     ASK_SKEIN_CHANNEL,
     GENERAL_CHANNEL,
@@ -42,6 +43,18 @@ async def test_what_was_asked_while_it_was_down_is_answered(
             "Answer to anybody home?",
             "Answer to no mention needed here",
         ]
+
+
+async def test_what_was_asked_while_it_was_down_is_answered_before_what_is_asked_now(
+    server: SimulatedDiscord, tmp_path: Path
+):
+    look = f"GET /channels/{GENERAL_CHANNEL}/messages"
+    server.faults.add(Fault(look, delay=timedelta(seconds=1), is_slow_only=True))
+    await server.say("Ada", GENERAL_CHANNEL, "@skein first")
+    async with running_skein(server, tmp_path) as skein:
+        await server.say("Ada", GENERAL_CHANNEL, "@skein second")
+        await whole(skein, 2)
+    assert [view["text"] for view in skein.replies()] == ["Answer to first", "Answer to second"]
 
 
 async def test_a_server_that_tells_its_channels_late_is_waited_for(
