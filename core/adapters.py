@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -11,22 +11,18 @@ import aiohttp
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from core.errors import SettingsError
 from core.limits import RateLimiter
 from core.logs import hide_from_logs
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Limiter, Provider, Timeouts
-from core.providers.catalogue import Endpoint
 from core.providers.demo import DemoProvider
 from core.providers.dialect import Thinking
+from core.providers.endpoints import Endpoint, KeyFinder
 from core.providers.openai import OpenAIProvider
 from core.providers.sighted import SightedProvider
 from core.settings import Settings
 from core.shared_limits import SharedLimiter
 from core.store.database import Database
-
-KeyFinder = Callable[[str], SecretStr | None]
-"""Gives the key that a variable has, if it has one."""
 
 
 @asynccontextmanager
@@ -94,18 +90,17 @@ def _build_adapter(
 
 
 def build_deluge(
-    name: str,
-    session: aiohttp.ClientSession,
-    get_key: KeyFinder,
-    timeouts: Timeouts,
+    name: str, session: aiohttp.ClientSession, get_key: KeyFinder, timeouts: Timeouts
 ) -> Provider:
-    """Build the adapter of LM Deluge, an extra. Raises SettingsError where it is not installed."""
-    try:  # imported only where it is used: it takes half a second, and is not there by itself
-        from core.providers.deluge import DelugeProvider
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            "MODEL",
-            f"the models {name}/... need a package that is not installed ({error.name})",
-            "Install it: pip install 'skein-bot[deluge]'",
-        ) from error
+    """Build the adapter of LM Deluge, an extra. Raises ModuleNotFoundError where it is not installed."""
+    # Imported only where it is used: it takes half a second, and is not there by itself.
+    from core.providers.deluge import DelugeProvider
+
     return DelugeProvider(name, session, get_key, timeouts)
+
+
+def list_deluge_models() -> frozenset[str]:
+    """Name all models that LM Deluge knows. Raises ModuleNotFoundError where it is not installed. Blocks."""
+    from core.providers.deluge import list_models  # see above
+
+    return list_models()

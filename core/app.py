@@ -78,7 +78,7 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         options = turn_options(settings)
         memory = build_memory(store, models, options, settings, config)
         quotas = LiveQuotas(load_quotas(settings), config) if is_runner else Quotas
-        prices = Prices(models.find_address)
+        prices = Prices(models.find_address, models.find_price)
         gate = Gate(store, prices, quotas, settings.queue_notice)
         if is_runner:
             await asyncio.to_thread(warn_of_unknown_prices, quotas(), models, prices)

@@ -80,14 +80,18 @@ class ConfigFile:
             return Tables()
         try:
             with self._path.open("rb") as file:
-                text = file.read(MAX_BYTES).decode()
+                content = file.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
+                raise SettingsError(
+                    str(self._path), f"is larger than {MAX_BYTES // 1024} KB", "Make it shorter."
+                )
+            text = content.decode("utf-8-sig")
         except FileNotFoundError:
             if not self._is_required:
                 return Tables()
-            raise SettingsError(
-                "SKEIN_CONFIG", f"{self._path} is not there", "Name a file."
-            ) from None
+            mend = "Name a file that is, or leave it empty."
+            raise SettingsError("SKEIN_CONFIG", f"{self._path} is not there", mend) from None
         except (OSError, UnicodeDecodeError) as error:
             mend = "Name a file of UTF-8 text that the bot's user can read."
-            raise SettingsError("SKEIN_CONFIG", f"cannot be read: {error}", mend) from error
-        return parse_tables(text, self._path.name)
+            raise SettingsError(str(self._path), f"cannot be read: {error}", mend) from error
+        return parse_tables(text, str(self._path))

@@ -186,7 +186,7 @@ class Memory:
             scale = min(_SHRINK_BLINDLY, (error.limit or asked) / asked)
             self._gauge.note_usage(name, asked, int(asked * 1.25))
         total = max(2 * _LEAST_ROOM_TOKENS, int(asked * scale * _SHRINK))
-        answer = fit_answer(self.options.max_new_tokens, total)
+        answer = fit_answer(self._find_longest(prepared.ref), total)
         room = Room(total - answer, answer, prepared.room.ratio)
         return await self.prepare(loaded, author, room)
 
@@ -238,6 +238,9 @@ class Memory:
             return None
         return Job(loaded.key, until, fit_summary(room.estimated))
 
+    def _find_longest(self, ref: ModelRef) -> int:
+        return ref.max_new_tokens or self.options.max_new_tokens
+
     def _find_room(self, ref: ModelRef) -> Room:
         limits = (
             ref.window_tokens,
@@ -245,7 +248,7 @@ class Memory:
             self._gauge.find_limit(str(ref)) or ref.window_tokens,
         )
         window = min(limits)
-        answer = fit_answer(self.options.max_new_tokens, window)
+        answer = fit_answer(self._find_longest(ref), window)
         return Room(window - answer, answer, self._gauge.get_ratio(str(ref)))
 
 

@@ -50,11 +50,21 @@ class ModelSettings(BaseSettings):
     deepseek_api_key: SecretStr | None = None
     xai_api_key: SecretStr | None = None
     together_api_key: SecretStr | None = None
+    cerebras_api_key: SecretStr | None = None
+    fireworks_api_key: SecretStr | None = None
+    nvidia_api_key: SecretStr | None = None
+    moonshot_api_key: SecretStr | None = None
+    zai_api_key: SecretStr | None = None
+    minimax_api_key: SecretStr | None = None
+    perplexity_api_key: SecretStr | None = None
+    cohere_api_key: SecretStr | None = None
+    ai_gateway_api_key: SecretStr | None = None
     azure_openai_api_key: SecretStr | None = None
     azure_openai_base_url: HttpUrl | None = None
     vllm_base_url: HttpUrl | None = None
     lmstudio_base_url: HttpUrl | None = None
     ollama_base_url: HttpUrl = "http://localhost:11434"
+    model_check_seconds: float = Field(default=60, ge=0)
 
     max_requests_per_minute: int | None = Field(default=None, ge=1)
     max_tokens_per_minute: int | None = Field(default=None, ge=1)

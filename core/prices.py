@@ -8,8 +8,8 @@ it is first asked for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -47,23 +47,27 @@ def _know_no_address(_: str) -> str:
     return ""
 
 
+def _know_no_price(_: str) -> Price | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """The prices of an installation's models.
 
     `find_address` says where a provider is, empty where that is unknown: its prices are those of
     whoever answers there. A server of one's own behind a known provider's name is therefore unknown.
-    `own` prices, by `provider/model`, win.
+    The operator's own prices, which `find_own` gives by `provider/model`, win.
     """
 
     find_address: Callable[[str], str] = _know_no_address
-    own: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    find_own: Callable[[str], Price | None] = _know_no_price
 
     def find_cost(
         self, provider: str, model: str, usage: Usage, at: datetime | None = None
     ) -> Decimal | None:
         """Give what an answer cost in US dollars at a time (None: now), or None where that is unknown."""
-        price = self.own.get(f"{provider}/{model}")
+        price = self.find_own(f"{provider}/{model}")
         if price is not None:
             return price.find_cost(usage)
         if provider in FREE_PROVIDERS:

@@ -8,24 +8,57 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from core.errors import SettingsError
 from core.limit_table import LimitTableError, parse_limits
 from core.model_settings import HttpUrl
 from core.quotas import Quotas
+from core.table_text import Source, TableError, make_table_error
 
 MAX_PROMPT_CHARACTERS = 20_000
 """How long the prompt of a workspace or a channel may be."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_RESERVED = ("demo",)
 
 
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError("expected a name of small letters, digits, - and _")
+    if name in _RESERVED:
+        raise ValueError("this name is Skein's own: choose another one")
     return name
+
+
+def _check_variable(name: str) -> str:
+    """Refuse what may be the key itself, without showing it."""
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError(
+            "expected the name of the variable that has the key, for instance OFFICE_KEY, and not the key"
+        )
+    return name
+
+
+def _check_model(name: str) -> str:
+    if not name.strip() or len(name.split()) != 1:
+        raise ValueError("expected the name of a model, without white space")
+    return name.strip()
+
+
+ModelName = Annotated[str, AfterValidator(_check_model)]
+DollarsPerMillion = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 
 
 class _Table(BaseModel):
@@ -36,11 +69,11 @@ class ProviderTable(_Table):
     """`[providers.NAME]`: a server, or other settings for one that Skein knows by name."""
 
     base_url: HttpUrl | None = None
-    api_key_env: str | None = Field(default=None, min_length=1)
+    api_key_env: Annotated[str, AfterValidator(_check_variable)] | None = None
     """The variable that has its key: a key itself stands in no file that is shown around."""
     kind: Literal["openai", "azure", "anthropic"] | None = None
-    models: tuple[str, ...] = ()
-    default_model: str | None = Field(default=None, min_length=1)
+    models: tuple[ModelName, ...] = ()
+    default_model: ModelName | None = None
     max_requests_per_minute: int | None = Field(default=None, ge=1)
     max_tokens_per_minute: int | None = Field(default=None, ge=1)
 
@@ -49,7 +82,29 @@ class ModelTable(_Table):
     """`[models."NAME"]`: what is known of a model, and who answers where it cannot."""
 
     window_tokens: int | None = Field(default=None, ge=500)
-    fallback: tuple[str, ...] | None = None
+    sees: bool | None = None
+    """Whether it takes images; None leaves that to the tables and to what its server tells."""
+    input_price_per_million: DollarsPerMillion | None = None
+    output_price_per_million: DollarsPerMillion | None = None
+    cached_price_per_million: DollarsPerMillion | None = None
+    """Of the input that the provider had cached; None: as much as any input."""
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    fallback: tuple[ModelName, ...] | None = None
+
+    @model_validator(mode="after")
+    def _check_prices(self) -> Self:
+        known = (self.input_price_per_million, self.output_price_per_million)
+        if None in known and (any(price is not None for price in known) or self.has_cached_price):
+            raise ValueError(
+                "expected both input_price_per_million and output_price_per_million; 0 is a price, too"
+            )
+        return self
+
+    @property
+    def has_cached_price(self) -> bool:
+        """Whether what is cached has a price of its own."""
+        return self.cached_price_per_million is not None
 
 
 class PromptTable(_Table):
@@ -63,74 +118,50 @@ class Tables(_Table):
     """The whole file."""
 
     providers: dict[Annotated[str, AfterValidator(_check_name)], ProviderTable] = {}
-    models: dict[str, ModelTable] = {}
+    models: dict[ModelName, ModelTable] = {}
     limits: dict[str, Any] = {}
     """`[limits.SCOPE]`: see core/limit_table.py, which reads it."""
     prompts: PromptTable = PromptTable()
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    @classmethod
+    def read(cls, source: Source) -> Self:
+        """Read a file's text. Raises tomllib.TOMLDecodeError, ValidationError and LimitTableError."""
+        tables = cls.model_validate(tomllib.loads(source.text))
+        parse_limits(tables.limits, Quotas())
+        tables._source = source
+        return tables
+
+    def locate(self, error: TableError) -> SettingsError:
+        """Name the file and the line of a key that turned out to be wrong."""
+        return self._source.locate(error)
 
 
 def parse_tables(text: str, name: str) -> Tables:
     """Read the file's text. Raises SettingsError with the file's `name`, the line and the key."""
+    source = Source(name, text)
     try:
-        tables = Tables.model_validate(tomllib.loads(text))
-        parse_limits(tables.limits, Quotas())
+        return Tables.read(source)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(name, f"is no TOML: {error}", "Mend that line.") from None
+        raise source.explain_toml(error) from None
     except ValidationError as error:
         detail = error.errors(include_input=False, include_url=False)[0]
-        keys = [str(part) for part in detail["loc"] if part != "[key]"]
-        problem = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            problem = "no such key is known here"
-        line = find_line(text, keys)
-        raise SettingsError(name, f"line {line}: {'.'.join(keys)}: {problem}", "Mend it.") from None
+        known = _list_keys([str(part) for part in detail["loc"][:-1]])
+        raise source.locate(make_table_error(detail, text, known)) from None
     except LimitTableError as error:
-        line = find_line(text, error.keys)
-        raise SettingsError(name, f"line {line}: {error}", "Mend it.") from None
-    return tables
+        raise source.locate(TableError(error.keys, error.problem, "Mend it.")) from None
 
 
-def find_line(text: str, keys: Sequence[str]) -> int:
-    """Find the line where a key stands, or the nearest table above it; 1 where there is none."""
-    best, best_line, table = 0, 1, tuple[str, ...]()
-    for number, line in enumerate(text.splitlines(), start=1):
-        here = _read_header(line)
-        if here is not None:
-            table = here
-        elif (key := _read_key(line)) is not None:
-            here = (*table, *key)
-        else:
-            continue
-        common = _count_common(here, keys)
-        if common > best:
-            best, best_line = common, number
-    return best_line
-
-
-def _read_header(line: str) -> tuple[str, ...] | None:
-    """Give a table's name, if a line is its header."""
-    return _read_path(line) if line.lstrip().startswith("[") else None
-
-
-def _read_key(line: str) -> tuple[str, ...] | None:
-    """Give the key that a line sets, if it sets one."""
-    key, equals, _ = line.partition("=")
-    return _read_path(f"{key}= 0") if equals else None
-
-
-def _read_path(line: str) -> tuple[str, ...] | None:
-    try:
-        found: Any = tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
-        return None
-    path: list[str] = []
-    while isinstance(found, dict) and found:
-        name, found = next(iter(found.items()))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        path.append(str(name))  # pyright: ignore[reportUnknownArgumentType]
-    return tuple(path)
-
-
-def _count_common(here: Sequence[str], keys: Sequence[str]) -> int:
-    if len(here) > len(keys) or list(keys[: len(here)]) != list(here):
-        return 0
-    return len(here)
+def _list_keys(above: Sequence[str]) -> tuple[str, ...]:
+    """Name the keys that may stand in a table."""
+    match above:
+        case []:
+            return tuple(Tables.model_fields)
+        case ["providers", _]:
+            return tuple(ProviderTable.model_fields)
+        case ["models", _]:
+            return tuple(ModelTable.model_fields)
+        case ["prompts"]:
+            return tuple(PromptTable.model_fields)
+        case _:
+            return ()

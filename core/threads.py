@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from core.conversation import Author, ThreadKey
+from core.errors import UnknownModelError
 from core.providers.base import ModelRef, Models
 from core.quotas import Use
 from core.recall import Recall
@@ -71,9 +73,16 @@ class Threads:
 
     async def choose_model(self, key: ThreadKey, name: str | None) -> ModelRef:
         """Choose the model that answers in a thread; None is the default. Raises UnknownModelError."""
-        ref = self._models.get_model(name)
+        ref = await self._find_model(name)
         await self._store.set_model(key, None if name is None else str(ref))
         return ref
+
+    async def _find_model(self, name: str | None) -> ModelRef:
+        """Find a model, which its server may have only now. Raises UnknownModelError."""
+        with suppress(UnknownModelError):
+            return self._models.get_model(name)
+        await self._models.look_again()
+        return self._models.get_model(name)
 
     def list_models(self) -> tuple[str, ...]:
         """List the models that people may choose."""

@@ -74,6 +74,9 @@ class FakeModels:
         """List both."""
         return ("other", "fake/model")
 
+    async def look_again(self) -> None:
+        """Have no others."""
+
     @asynccontextmanager
     async def stream(self, ref: ModelRef, request: Request) -> AsyncGenerator[AsyncIterator[Chunk]]:
         """Answer word by word."""

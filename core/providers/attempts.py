@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import timedelta
 
 from core.errors import BadRequestError, ProviderError, RateLimitedError
@@ -61,7 +60,7 @@ class Attempts:
         provider = self._providers.get(ref.provider)
         if provider is None:
             raise BadRequestError(str(ref), "its provider is not configured any more")
-        request = replace(request, model=ref.model)
+        request = ref.address(request)
         admission, leave = await self._wait_for_leave(ref, request, max_queue_wait)
         try:
             opened = await self._open(provider, ref, request, admission, number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -64,6 +64,19 @@ class ModelRef:
     window_tokens: int
     image_tokens: int = 0
     """How many an image takes at the most; 0 for a model that cannot see, or of which nobody knows."""
+    max_new_tokens: int | None = None
+    """How long its answers may be; None: as long as any."""
+    temperature: float | None = None
+    """None: that of all models."""
+
+    def address(self, request: Request) -> Request:
+        """Put a request to this model, with what is set for it."""
+        return replace(
+            request,
+            model=self.model,
+            max_new_tokens=min(request.max_new_tokens, self.max_new_tokens or request.max_new_tokens),
+            temperature=request.temperature if self.temperature is None else self.temperature,
+        )
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}"
@@ -135,6 +148,10 @@ class Models(Protocol):
 
     def list_models(self) -> tuple[str, ...]:
         """Name what people may choose, plain names first."""
+        ...
+
+    async def look_again(self) -> None:
+        """Look whether there are other models by now, if it is long enough ago. Never raises."""
         ...
 
     def stream(

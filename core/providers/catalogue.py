@@ -1,118 +1,33 @@
-"""Which providers are configured, and which of them a model's name means. Pure.
+"""Which model a name means, among those of the configured providers. Pure.
 
-`core/providers/known.py` has the table of those that are known by name.
+`known.py` has the table of those that are known by name, `endpoints.py` says which of them are configured.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-
-from pydantic import SecretStr
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from core.errors import SettingsError, UnknownModelError
-from core.prices import find_known_models, find_known_window
+from core.prices import Price, find_known_models, find_known_window
 from core.providers.base import ModelRef
-from core.providers.known import ALIASES, FAMILIES, PROVIDERS, WINDOWS, Kind, KnownProvider
+from core.providers.endpoints import KNOWN, Endpoint
+from core.providers.known import ALIASES, FAMILIES, WINDOWS
+from core.providers.listing import Listed
 from core.providers.sight import find_image_tokens
-from core.settings import Settings
+from core.table_text import TableError
+from core.tables import ModelTable
 
 DEFAULT_WINDOW_TOKENS = 32_768
-_MAX_LISTED = 100
-"""How many of a server's models are listed; any other can be named all the same."""
+MAX_CLOSEST = 5
+_MAX_VARIABLES = 3
+_MAX_NAME = 100
+"""How much of a name is compared with others, which takes longer the longer both are."""
 _OLLAMA_WINDOW_TOKENS = 4_096
 """Ollama cuts at 4,096 tokens by default whatever the model can, from the front and in silence."""
-_PROVIDERS = {provider.name: provider for provider in PROVIDERS}
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A configured provider: where it is, and what it serves when nobody chose."""
-
-    name: str
-    kind: Kind
-    base_url: str
-    default_model: str
-    key: SecretStr | None = None
-    serves_any_name: bool = False
-    """Whether it stands for servers of all kinds, so that any plain name may be one of its models."""
-    models: tuple[str, ...] = ()
-    """The models it is known to have; not all, where it was not asked."""
-    is_own: bool = False
-    """Whether it is a server of one's own, which is asked for its models."""
-    windows: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How much its models take in, as far as it tells."""
-
-    def with_models(self, windows: Mapping[str, int | None]) -> Endpoint:
-        """Give it with the models that it was found to have, and the first of them as its default."""
-        names = tuple(windows)[:_MAX_LISTED]
-        if not names:
-            return self
-        known = {name: tokens for name, tokens in windows.items() if tokens}
-        default = self.default_model if self.default_model in windows else names[0]
-        return replace(
-            self, default_model=default, models=names, serves_any_name=False, windows=known
-        )
-
-
-_DEMO = Endpoint("demo", "demo", "", "echo", models=("echo",))
-
-
-def load_endpoints(
-    settings: Settings, ollama_models: Sequence[str] | None = None
-) -> tuple[Endpoint, ...]:
-    """List the configured providers, the preferred one first; the demo alone where there is none.
-
-    `ollama_models` are those that a running Ollama has installed; None where none runs.
-    """
-    found = (_find_endpoint(known, settings, ollama_models) for known in PROVIDERS)
-    endpoints = [endpoint for endpoint in (*found, _find_deluge(settings)) if endpoint]
-    if not endpoints or (settings.model or "").startswith("demo/"):
-        endpoints.append(_DEMO)
-    return tuple(endpoints)
-
-
-def _find_deluge(settings: Settings) -> Endpoint | None:
-    """Give LM Deluge where a setting names one of its models: it has no key or address of its own."""
-    named = (settings.model, *settings.models, *settings.fallback_models, settings.summary_model)
-    models = [name.partition("/")[2] for name in named if name and name.startswith("deluge/")]
-    return Endpoint("deluge", "deluge", "", models[0], models=tuple(models)) if models else None
-
-
-def _find_endpoint(
-    known: KnownProvider, settings: Settings, ollama_models: Sequence[str] | None
-) -> Endpoint | None:
-    """Give a provider as it is configured, or None."""
-    prefix = "azure_openai" if known.name == "azure" else known.name
-    setting, defaults = f"{prefix}_base_url", type(settings).model_fields
-    base_url: str = known.base_url or getattr(settings, setting) or ""
-    is_custom = not known.base_url and base_url != (defaults[setting].default or "")
-    if known.name == "ollama":
-        is_there = is_custom or bool(ollama_models)
-        return _ollama_endpoint(base_url, ollama_models or ()) if is_there else None
-    key: SecretStr | None = getattr(settings, f"{prefix}_api_key", None)
-    if not base_url or not (key or is_custom):
-        return None
-    return Endpoint(
-        known.name,
-        known.kind,
-        base_url,
-        known.default_model,
-        key,
-        serves_any_name=is_custom and (known.is_own or known.name == "openai"),
-        is_own=is_custom and (known.is_own or known.name == "openai"),
-    )
-
-
-def _ollama_endpoint(base_url: str, models: Sequence[str]) -> Endpoint:
-    return Endpoint(
-        "ollama",
-        "openai",
-        base_url.removesuffix("/v1") + "/v1",
-        models[0] if models else _PROVIDERS["ollama"].default_model,
-        models=tuple(models),
-    )
+_NOTHING_TOLD = Listed()
+_NO_TABLE = ModelTable()
 
 
 def find_window_tokens(provider: str, model: str) -> int:
@@ -126,46 +41,46 @@ def find_window_tokens(provider: str, model: str) -> int:
     return find_known_window(provider, model) or DEFAULT_WINDOW_TOKENS
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the operator chose among models: by names that people give them."""
+
+    model: str | None = None
+    models: tuple[str, ...] = ()
+    """Those that people may choose; all, if none."""
+    fallbacks: tuple[str, ...] = ()
+    """Who answers, in order, where a model cannot that has none of its own."""
+
+
 class Catalogue:
     """The models that can be had from these endpoints, by the names that people give them."""
 
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
-        model: str | None = None,
-        models: Sequence[str] = (),
-        windows: Mapping[str, int] | None = None,
-        fallbacks: Mapping[str, Sequence[str]] | None = None,
+        choice: Choice | None = None,
+        tables: Mapping[str, ModelTable] | None = None,
     ) -> None:
-        """Take the endpoints, the installation's model, and those that people may choose (all, if none).
+        """Take the endpoints, what the operator chose, and what they say of models, by any of their names.
 
-        `windows` are how many tokens models take in, by `provider/model` or by any name that means
-        one, where the operator knows better. `fallbacks` are who answers where a model cannot, in order,
-        by the same names; under "" those of all others.
-
-        Raises SettingsError where a name among them means no model.
+        Raises SettingsError where a name means no model, and TableError where that stands in a table.
         """
+        choice = choice or Choice()
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
-        self._windows: Mapping[str, int] = {}
+        self._tables: Mapping[str, ModelTable] = {}
         self._allowed: frozenset[ModelRef] | None = None
-        self._windows = {
-            str(self._get_set("models in skein.toml", name)): n
-            for name, n in (windows or {}).items()
-        }
+        self._tables = self._read_tables(tables or {})
         self.names = _all_names(endpoints)
-        chosen = [self._get_set("MODELS", name) for name in models]
+        chosen = [self._get_set("MODELS", name) for name in choice.models]
         self.default = (
-            self._get_set("MODEL", model) if model else self._choose(endpoints[0], chosen)
+            self._get_set("MODEL", choice.model)
+            if choice.model
+            else self._choose(endpoints[0], chosen)
         )
         self._allowed = frozenset((*chosen, self.default)) if chosen else None
         if chosen:
-            self.names = _plain_first((*models, *([model] if model else [])))
-        self._fallbacks = {
-            self._get_set("models in skein.toml", name) if name else None: tuple(
-                self._get_set("FALLBACK_MODELS", fallback) for fallback in names
-            )
-            for name, names in (fallbacks or {}).items()
-        }
+            self.names = _plain_first((*choice.models, *([choice.model] if choice.model else [])))
+        self._fallbacks = self._read_fallbacks(choice, tables or {})
         if self.default not in map(self._resolve, self.names):
             self.names += (str(self.default),)
 
@@ -175,41 +90,91 @@ class Catalogue:
             return self.default
         ref = self._resolve(name.strip())
         if self._allowed is not None and ref not in self._allowed:
-            raise UnknownModelError(name, self.names[:5], "is not among those to choose from")
+            closest = self._find_closest(name) or self.names[:MAX_CLOSEST]
+            raise UnknownModelError(name, closest, "is not among those to choose from")
         return ref
 
     def find_fallbacks(self, ref: ModelRef) -> tuple[ModelRef, ...]:
         """Give the models that answer where one cannot, in order."""
-        return self._fallbacks.get(ref, self._fallbacks.get(None, ()))
+        return self._fallbacks.get(str(ref), self._fallbacks[""])
 
     def find_address(self, provider: str) -> str:
         """Say where a provider is; empty where it is not configured."""
         endpoint = self._endpoints.get(provider)
         return endpoint.base_url if endpoint else ""
 
+    def find_price(self, name: str) -> Price | None:
+        """Give the price that the operator set for `provider/model`."""
+        table = self._tables.get(name)
+        if (
+            not table
+            or table.input_price_per_million is None
+            or table.output_price_per_million is None
+        ):
+            return None
+        return Price(
+            table.input_price_per_million,
+            table.output_price_per_million,
+            table.cached_price_per_million,
+        )
+
+    def _read_tables(self, tables: Mapping[str, ModelTable]) -> dict[str, ModelTable]:
+        """Give what is said of each model by its full name. Raises TableError."""
+        found: dict[str, ModelTable] = {}
+        named: dict[str, str] = {}
+        for name, table in tables.items():
+            full = str(self._get_named(("models", name), name))
+            if full in found:
+                mend = f"Put it into one with the table of {named[full]}."
+                raise TableError(
+                    ("models", name), f"this is {full}, which has a table already", mend
+                )
+            found[full], named[full] = table, name
+        return found
+
+    def _read_fallbacks(
+        self, choice: Choice, tables: Mapping[str, ModelTable]
+    ) -> dict[str, tuple[ModelRef, ...]]:
+        """Give the fallbacks of models by their full names; under "" those of all others."""
+        found = {"": tuple(self._get_set("FALLBACK_MODELS", name) for name in choice.fallbacks)}
+        for model, table in tables.items():
+            if table.fallback is not None:
+                found[str(self._resolve(model))] = tuple(
+                    self._get_named(("models", model, "fallback", str(number)), name)
+                    for number, name in enumerate(table.fallback)
+                )
+        return found
+
     def _resolve(self, name: str) -> ModelRef:
         """Give a name its meaning: provider/model, an alias, a family, whatever a server may have."""
         provider, _, model = name.partition("/")
-        if model and provider.lower() in self._endpoints:
-            return self._ref(provider.lower(), model)
+        if model and (endpoint := self._endpoints.get(provider.lower())):
+            if endpoint.only is None or model in endpoint.only:
+                return self._ref(endpoint.name, model)
+            raise UnknownModelError(name, _pick_closest(model, endpoint.only, f"{endpoint.name}/"))
         for place in ALIASES.get(name.lower(), ()):
             provider_of_alias, _, model_of_alias = place.partition("/")
-            if provider_of_alias in self._endpoints:
+            endpoint = self._endpoints.get(provider_of_alias)
+            if endpoint and endpoint.serves_place(place):
                 return self._ref(provider_of_alias, model_of_alias)
-        endpoint = self._find_server(name) if _is_plain(name) else None
-        if endpoint:
-            return self._ref(endpoint.name, name)
+        found = next(self._find_servers(name), None) if _is_plain(name) else None
+        if found:
+            return self._ref(*found)
         raise self._unknown(name)
 
-    def _find_server(self, name: str) -> Endpoint | None:
-        """Find who serves a plain name: who is known to have it, its maker, a server of any kind."""
+    def _find_servers(self, name: str) -> Iterator[tuple[str, str]]:
+        """Find who serves a plain name, and as what: who is known to have it, its maker, any server."""
         endpoints = self._endpoints.values()
-        ranked = [
-            *(endpoint for endpoint in endpoints if name in endpoint.models),
-            *(endpoint for endpoint in endpoints if endpoint.name == _family(name)),
-            *(endpoint for endpoint in endpoints if endpoint.serves_any_name),
-        ]
-        return ranked[0] if ranked else None
+        yield from ((each.name, name) for each in endpoints if name in each.models)
+        yield from ((each.name, name) for each in endpoints if each.name == _family(name))
+        yield from ((each.name, name) for each in endpoints if name in each.former)
+        yield from (
+            (each.name, model)
+            for each in endpoints
+            for model in each.models
+            if model.endswith(f"/{name}")
+        )
+        yield from ((each.name, name) for each in endpoints if each.serves_any_name)
 
     def _unknown(self, name: str) -> UnknownModelError:
         """Say which setting is missing where the name is known, and else what comes closest."""
@@ -217,21 +182,26 @@ class Catalogue:
             providers = [place.partition("/")[0] for place in ALIASES[name.lower()]]
         else:
             providers = [name.partition("/")[0].lower() if "/" in name else _family(name)]
-        variables = [_PROVIDERS[name].variable for name in providers if name in _PROVIDERS]
+        missing = (
+            KNOWN[each] for each in providers if each in KNOWN and each not in self._endpoints
+        )
+        variables = [each.variable for each in missing if not each.is_by_table]
         if variables:
-            reason = f"needs a provider that is not set up: set {' or '.join(variables)}"
-            return UnknownModelError(name, (), reason)
+            named = " or ".join(variables[:_MAX_VARIABLES])
+            reason = f"needs a provider that is not set up: set {named}"
+            return UnknownModelError(name, self._find_closest(name), reason)
         return UnknownModelError(name, self._find_closest(name))
 
     def _find_closest(self, name: str) -> tuple[str, ...]:
         """Give the names that come closest, of all that the configured providers are known to serve."""
-        names = {known.lower(): known for known in self.names}
+        names = list(self.names)
         if self._allowed is None:
-            for provider in self._endpoints:
-                for model in find_known_models(provider):
-                    names.setdefault(model.lower(), f"{provider}/{model}")
-        closest = difflib.get_close_matches(name.lower(), names, cutoff=0.5)
-        return tuple(dict.fromkeys(names[found] for found in closest))
+            for endpoint in self._endpoints.values():
+                if not endpoint.told:
+                    names += (
+                        f"{endpoint.name}/{model}" for model in find_known_models(endpoint.name)
+                    )
+        return _pick_closest(name, names)
 
     def _choose(self, endpoint: Endpoint, chosen: Sequence[ModelRef]) -> ModelRef:
         """Choose a provider's default, unless people may choose only among others."""
@@ -239,12 +209,17 @@ class Catalogue:
         return first if not chosen or first in chosen else chosen[0]
 
     def _ref(self, provider: str, model: str) -> ModelRef:
-        window_tokens = (
-            self._windows.get(f"{provider}/{model}")
-            or self._endpoints[provider].windows.get(model)
-            or find_window_tokens(provider, model)
+        table = self._tables.get(f"{provider}/{model}", _NO_TABLE)
+        told = self._endpoints[provider].told.get(model, _NOTHING_TOLD)
+        sees = told.sees if table.sees is None else table.sees
+        return ModelRef(
+            provider,
+            model,
+            table.window_tokens or told.window_tokens or find_window_tokens(provider, model),
+            find_image_tokens(provider, model, sees=sees),
+            table.max_new_tokens,
+            table.temperature,
         )
-        return ModelRef(provider, model, window_tokens, find_image_tokens(provider, model))
 
     def _get_set(self, variable: str, name: str) -> ModelRef:
         try:
@@ -253,25 +228,43 @@ class Catalogue:
             mend = "Name a model as provider/model, and set its provider's key."
             raise SettingsError(variable, str(error), mend) from error
 
+    def _get_named(self, keys: Sequence[str], name: str) -> ModelRef:
+        try:
+            return self._resolve(name)
+        except UnknownModelError as error:
+            mend = "Name a model as provider/model, and set its provider up."
+            raise TableError(keys, str(error), mend) from error
+
+
+def _pick_closest(name: str, names: Iterable[str], prefix: str = "") -> tuple[str, ...]:
+    """Pick what comes closest: names that contain what was asked for, and names that are written alike."""
+    wanted = name.strip().lower()[:_MAX_NAME]
+    known = {each.lower(): f"{prefix}{each}" for each in names}
+    plain = {each.rpartition("/")[2]: each for each in known}
+    within = sorted((each for each in known if wanted and wanted in each), key=len)
+    alike = difflib.get_close_matches(wanted, known, n=MAX_CLOSEST, cutoff=0.6)
+    alike += [
+        plain[each] for each in difflib.get_close_matches(wanted, plain, n=MAX_CLOSEST, cutoff=0.6)
+    ]
+    loose = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    found = dict.fromkeys((*within, *alike, *loose))
+    return tuple(dict.fromkeys(known[each] for each in found))[:MAX_CLOSEST]
+
 
 def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
-    configured = {endpoint.name for endpoint in endpoints}
     aliases = [
         alias
         for alias, places in ALIASES.items()
-        if any(place.partition("/")[0] in configured for place in places)
+        if any(endpoint.serves_place(place) for place in places for endpoint in endpoints)
     ]
-    full = [
-        f"{endpoint.name}/{model}"
-        for endpoint in endpoints
-        for model in (endpoint.default_model, *endpoint.models)
-    ]
-    return _plain_first((*aliases, *full))
+    defaults = [f"{endpoint.name}/{endpoint.default_model}" for endpoint in endpoints]
+    full = [f"{endpoint.name}/{model}" for endpoint in endpoints for model in endpoint.models]
+    return _plain_first((*aliases, *defaults, *full))
 
 
 def _is_plain(name: str) -> bool:
     """Whether a text can be a model's own name: slashes within are common, a provider's is none."""
-    has_provider = name.partition("/")[0].lower() in _PROVIDERS and "/" in name
+    has_provider = name.partition("/")[0].lower() in KNOWN and "/" in name
     return bool(name) and name.strip("/") == name and len(name.split()) == 1 and not has_provider
 
 

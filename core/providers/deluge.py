@@ -257,6 +257,11 @@ class _Asking:
         return self._line.make_error(parse_refusal(status, told, {}))
 
 
+def list_models() -> frozenset[str]:
+    """Name all models that LM Deluge knows."""
+    return frozenset(registry)
+
+
 def _find_model(label: str, name: str) -> APIModel:
     try:
         return APIModel.from_registry(name)

@@ -1,76 +1,97 @@
-"""Asks a server of one's own which models it has."""
+"""Asks a server which models it has, and what it tells of them."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 
-from core.providers.catalogue import Endpoint
+from core.providers.endpoints import Endpoint
+from core.providers.listing import Json, Listed, parse_list
 from core.providers.proxy import find_proxy
 
-log = logging.getLogger("skein.providers")
-
 PROBE_SECONDS = 2.0
-_MAX_BYTES = 4 * 1024 * 1024
-_NO_CHAT = ("embed", "rerank", "whisper", "tts")
-"""Parts of the names of models that do not chat; LM Studio and LiteLLM list them among the others."""
+_MAX_BYTES = 16 * 1024 * 1024
+"""OpenRouter's list takes about 1 MB."""
 
 
-async def probe_endpoints(
-    session: aiohttp.ClientSession, endpoints: Sequence[Endpoint]
-) -> tuple[Endpoint, ...]:
-    """Ask all servers of one's own at once, and give the endpoints with what they have. Never raises."""
-    return tuple(await asyncio.gather(*(_probe(session, endpoint) for endpoint in endpoints)))
+class SilentError(Exception):
+    """A server does not say which models it has. Its text says why, for operators."""
 
 
-async def _probe(session: aiohttp.ClientSession, endpoint: Endpoint) -> Endpoint:
-    if not endpoint.is_own or endpoint.models:
-        return endpoint
-    windows = await probe_models(session, endpoint)
-    if windows is None:
-        log.warning(
-            "%s: %s does not say which models it has: %s is taken to be one",
-            endpoint.name,
-            endpoint.base_url,
-            endpoint.default_model,
-        )
-    return endpoint.with_models(windows or {})
-
-
-async def probe_models(
+async def ask_for_models(
     session: aiohttp.ClientSession, endpoint: Endpoint
-) -> Mapping[str, int | None] | None:
-    """Give a server's models, with how much each takes in where it says so. None where it says nothing.
+) -> Mapping[str, Listed]:
+    """Ask a server with OpenAI's API. Raises SilentError."""
+    headers: dict[str, str] = {}
+    if endpoint.key:
+        key = endpoint.key.get_secret_value().strip()
+        headers = (
+            {"api-key": key} if endpoint.kind == "azure" else {"Authorization": f"Bearer {key}"}
+        )
+    if endpoint.name == "lmstudio":
+        root = endpoint.base_url.removesuffix("/v1")
+        for path in ("/api/v1/models", "/api/v0/models"):  # which tell more than /v1/models
+            try:
+                return parse_answer(await fetch_json(session, root + path, headers))
+            except SilentError:
+                continue
+    return parse_answer(await fetch_json(session, endpoint.base_url + "/models", headers))
 
-    vLLM tells `max_model_len`, OpenRouter and Together `context_length`.
-    """
-    url = endpoint.base_url + "/models"
-    key = endpoint.key.get_secret_value().strip() if endpoint.key else ""
+
+def parse_answer(told: object) -> Mapping[str, Listed]:
+    """Read a list of models. Raises SilentError where it is none."""
     try:
-        async with session.get(
+        return parse_list(told)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        raise SilentError("it answers with something that is no list of models") from None
+
+
+async def fetch_json(
+    session: aiohttp.ClientSession,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    question: Json | None = None,
+    seconds: float = PROBE_SECONDS,
+) -> Any:
+    """Fetch an answer, by POST where there is a question, within some seconds. Raises SilentError."""
+    try:
+        async with session.request(
+            "GET" if question is None else "POST",
             url,
-            headers={"Connection": "close"} | ({"Authorization": f"Bearer {key}"} if key else {}),
-            timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS),
+            json=question,
+            headers={"Connection": "close", **(headers or {})},
+            timeout=aiohttp.ClientTimeout(total=seconds),
             proxy=find_proxy(url),
-            allow_redirects=False,
+            allow_redirects=False,  # a redirect to another host would take the key along
         ) as response:
-            if response.status != 200 or (response.content_length or 0) > _MAX_BYTES:
-                return None
-            return _parse_models(await response.json(content_type=None))
-    except (aiohttp.ClientError, OSError, ValueError, TypeError, LookupError):
-        return None
+            if response.status != 200:
+                raise SilentError(_word_status(response.status, url))
+            if (response.content_length or 0) > _MAX_BYTES:
+                raise SilentError("its answer is too long")
+            return await response.json(content_type=None)
+    except TimeoutError:
+        raise SilentError(f"no answer within {seconds:g} seconds") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise SilentError(f"it cannot be reached ({_word_error(error)})") from None
+    except (ValueError, TypeError):
+        raise SilentError("it answers with something that is no JSON") from None
 
 
-def _parse_models(listed: Any) -> dict[str, int | None]:
-    models = cast("dict[str, Any]", listed)["data"] if isinstance(listed, dict) else listed
-    windows: dict[str, int | None] = {}
-    for model in cast("list[dict[str, Any]]", models):
-        name = str(model["id"])
-        told = model.get("max_model_len") or model.get("context_length")
-        if not any(part in name.lower() for part in _NO_CHAT):
-            windows[name] = told if isinstance(told, int) and told > 0 else None
-    return windows
+def _word_status(status: int, url: str) -> str:
+    match status:
+        case 401 | 403:
+            return f"it refuses the key ({status})"
+        case 404:
+            hint = "" if "/v1" in url else ", and most addresses end in /v1"
+            return f"nothing is at {url} (404){hint}"
+        case _:
+            return f"it answers {status}"
+
+
+def _word_error(error: Exception) -> str:
+    """Say what went wrong, without what may be secret."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.strerror or type(error.os_error).__name__
+    return type(error).__name__

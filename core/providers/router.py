@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.errors import ProviderError, RateLimitedError
+from core.prices import Price
 from core.providers.attempt import Opened, estimate_tokens
 from core.providers.attempts import Attempts
 from core.providers.base import Chunk, Limiter, ModelRef, Provider, Request
@@ -39,6 +40,10 @@ class Setup:
     limiters: Mapping[str, Limiter]
 
 
+async def _look_nowhere() -> None:
+    """Do nothing."""
+
+
 class Router:
     """Implements `Models` over providers and limiters, both by the provider's name."""
 
@@ -59,6 +64,7 @@ class Router:
         self._chance = chance
         self._breakers = Breakers(clock, later)
         self._attempts = Attempts(self._breakers, self._policy, clock)
+        self._look_again: Callable[[], Awaitable[None]] = _look_nowhere
         self._setup = Setup(catalogue, {}, {})
         self.change(Setup(catalogue, providers, limiters))
 
@@ -67,6 +73,19 @@ class Router:
         self._setup = setup
         self._attempts.change(setup.providers, setup.limiters)
         self._breakers.clear()  # what failed may be what was mended
+
+    def relist(self, setup: Setup) -> None:
+        """Ask these from now on, of which only the models have changed: what failed stays so."""
+        self._setup = setup
+        self._attempts.change(setup.providers, setup.limiters)
+
+    def subscribe(self, look_again: Callable[[], Awaitable[None]]) -> None:
+        """Call this where a name is unknown: servers may have that model by now."""
+        self._look_again = look_again
+
+    async def look_again(self) -> None:
+        """Look whether there are other models by now, if it is long enough ago. Never raises."""
+        await self._look_again()
 
     @property
     def default(self) -> ModelRef:
@@ -92,6 +111,10 @@ class Router:
     def find_address(self, provider: str) -> str:
         """Say where a provider is; empty where it is not configured."""
         return self._setup.catalogue.find_address(provider)
+
+    def find_price(self, name: str) -> Price | None:
+        """Give the price that the operator set for `provider/model`."""
+        return self._setup.catalogue.find_price(name)
 
     @asynccontextmanager
     async def stream(self, ref: ModelRef, request: Request) -> AsyncGenerator[AsyncIterator[Chunk]]:

@@ -23,6 +23,9 @@ _FAMILIES = (
     ("gpt-5", 1_445),
     ("gpt-5-mini", 2_489),
     ("gpt-5-nano", 3_779),
+    ("gpt-6", _MANY),
+    ("kimi-k2.", _MANY),
+    ("minimax-m3", _MANY),
     ("o1", 1_275),
     ("o1-mini", 0),
     ("o1-preview", 0),
@@ -52,8 +55,13 @@ _FAMILIES = (
 _MARKS = ("vision", "-vl", "2vl", "5vl")
 
 
-def find_image_tokens(provider: str, model: str) -> int:
-    """Say how many tokens an image takes at the most. 0 where a model cannot see, or nobody knows."""
+def find_image_tokens(provider: str, model: str, *, sees: bool | None = None) -> int:
+    """Say how many tokens an image takes at the most. 0 where a model cannot see, or nobody knows.
+
+    `sees` is what the operator or the model's server says of it, which counts.
+    """
+    if sees is not None:
+        return (find_image_tokens(provider, model) or _MANY) if sees else 0
     if provider == "demo":
         return 1_000
     name = model.rpartition("/")[2].lower()

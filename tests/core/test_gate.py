@@ -22,7 +22,7 @@ from core.store.sqlite import open_sqlite
 from core.turns import Turns
 from tests.fakes import FakeModels, RecordingSinks, make_incoming
 
-PRICES = Prices(own={"fake/model": Price(Decimal(1), Decimal(2))})
+PRICES = Prices(find_own={"fake/model": Price(Decimal(1), Decimal(2))}.get)
 TWO_A_DAY = Quotas({Rule(Scope.USER, Measure.MESSAGES, Period.DAY): 2})
 OPTIONS = TurnOptions("Be brief.")
 

@@ -87,7 +87,7 @@ def test_nonsense_of_a_provider_raises_nothing(prices: Prices) -> None:
 
 def test_own_price_wins() -> None:
     own = {"own/llama": Price(Decimal(1), Decimal(2), Decimal("0.5"))}
-    prices = Prices(lambda _: OPENAI, own)
+    prices = Prices(lambda _: OPENAI, own.get)
     assert prices.find_cost("own", "llama", Usage(1000, 100, 400)) == Decimal("0.001")
     assert prices.find_cost("own", "llama", Usage()) is None
 

@@ -15,7 +15,8 @@ from core.errors import SettingsError, UnknownModelError
 from core.models import open_models
 from core.providers.base import Request
 from core.settings import load_settings
-from core.tables import Tables, find_line, parse_tables
+from core.table_text import find_line
+from core.tables import Tables, parse_tables
 from tests.core.providers.scripted_server import ScriptedModelServer
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "skein.toml"
@@ -34,7 +35,7 @@ SAMPLE = Path(__file__).parents[2] / "deploy" / "skein.toml"
         ('[models."a/b.c"]\nwindow_tokens = 1', "line 2: models.a/b.c.window_tokens"),
         ("[providers.a]\nmodels = ['x', 3]", "line 2: providers.a.models.1"),
         ("[wat]\nx = 1", "line 1: wat: no such key"),
-        ("[providers.mine\n", "at line 1"),
+        ("[providers.mine\n", "line 1: this is no TOML"),
     ],
 )
 def test_what_is_wrong_is_named_by_line_and_key(text: str, expected: str) -> None:
@@ -131,7 +132,7 @@ async def test_a_model_named_later_can_be_had_without_a_restart(tmp_path: Path) 
         (
             "[providers.mine]\nbase_url = 'http://127.0.0.1:1'\nmodels = ['a']\n"
             "[models.a]\nfallback = ['claude-4-sonnet']",
-            "FALLBACK_MODELS",
+            "line 5: models.a.fallback.0: 'claude-4-sonnet' needs a provider",
         ),
     ],
 )

@@ -1,22 +1,20 @@
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-import aiohttp
 import pytest
 
 from core.errors import SettingsError, UnknownModelError
 from core.providers.catalogue import (
     DEFAULT_WINDOW_TOKENS,
     Catalogue,
+    Choice,
     find_window_tokens,
-    load_endpoints,
 )
-from core.providers.ollama import probe_ollama
-from core.providers.probe import probe_endpoints
-from core.settings import load_settings
-from tests.core.providers.scripted_server import ScriptedModelServer
+from core.providers.endpoints import Endpoint, load_endpoints, settle
+from core.providers.known import ALIASES, PROVIDERS
+from core.providers.listing import Listed
+from core.settings import Settings, load_settings
 
 ALL_KEYS = {
     f"{name}_api_key": f"{name}-key"
@@ -31,14 +29,25 @@ MORE = {
 }
 
 
-def make_catalogue(ollama: tuple[str, ...] | None = None, **given: Any) -> Catalogue:
+def find_endpoints(ollama: tuple[str, ...], /, **given: Any) -> tuple[Endpoint, ...]:
+    """Give the endpoints, with an Ollama that has these models."""
     settings = load_settings(use_environment=False, **given)
-    return Catalogue(load_endpoints(settings, ollama), settings.model, settings.models)
+    told = dict.fromkeys(ollama, Listed())
+    found = [
+        endpoint.with_models(told) if endpoint.name == "ollama" else endpoint
+        for endpoint in load_endpoints(settings)
+    ]
+    return settle(found, settings)
 
 
-def names_of(ollama: tuple[str, ...] | None = None, **given: Any) -> list[str]:
+def make_catalogue(ollama: tuple[str, ...] = (), /, **given: Any) -> Catalogue:
     settings = load_settings(use_environment=False, **given)
-    return [endpoint.name for endpoint in load_endpoints(settings, ollama)]
+    choice = Choice(settings.model, settings.models)
+    return Catalogue(find_endpoints(ollama, **given), choice)
+
+
+def names_of(ollama: tuple[str, ...] = (), /, **given: Any) -> list[str]:
+    return [endpoint.name for endpoint in find_endpoints(ollama, **given)]
 
 
 class TestEndpoints:
@@ -66,7 +75,7 @@ class TestEndpoints:
             "vllm",
             "lmstudio",
         ]
-        for endpoint in load_endpoints(load_settings(use_environment=False, **MORE)):
+        for endpoint in find_endpoints((), **MORE):
             assert endpoint.base_url.startswith("http")
             assert endpoint.default_model
 
@@ -75,10 +84,7 @@ class TestEndpoints:
 
     @pytest.mark.parametrize("name", ["openai", "anthropic", "ollama"])
     def test_a_base_url_of_ones_own_counts_as_configured_without_a_key(self, name: str) -> None:
-        settings = load_settings(
-            use_environment=False, **{f"{name}_base_url": "http://127.0.0.1:1"}
-        )
-        (endpoint,) = load_endpoints(settings)
+        (endpoint,) = find_endpoints((), **{f"{name}_base_url": "http://127.0.0.1:1"})
         assert endpoint.name == name
         assert endpoint.key is None
 
@@ -92,12 +98,10 @@ class TestEndpoints:
         "url", ["http://box:11434", "http://box:11434/", "http://box:11434/v1"]
     )
     def test_ollamas_address_may_end_in_v1_or_not(self, url: str) -> None:
-        settings = load_settings(use_environment=False, ollama_base_url=url)
-        assert load_endpoints(settings)[0].base_url == "http://box:11434/v1"
+        assert find_endpoints((), ollama_base_url=url)[0].base_url == "http://box:11434/v1"
 
     def test_a_key_never_shows_in_a_repr(self) -> None:
-        settings = load_settings(use_environment=False, **ALL_KEYS)
-        assert "gemini-key" not in repr(load_endpoints(settings))
+        assert "gemini-key" not in repr(find_endpoints((), **ALL_KEYS))
 
     def test_the_demo_can_be_chosen_beside_real_providers(self) -> None:
         assert str(make_catalogue(model="demo/echo", **ALL_KEYS).default) == "demo/echo"
@@ -109,9 +113,9 @@ class TestNames:
         [
             ("gpt-4o", "openai/gpt-4o"),
             ("gpt-4o-mini", "openai/gpt-4o-mini"),
-            ("claude-4-sonnet", "anthropic/claude-sonnet-4-20250514"),
-            ("llama-3.3-70b", "groq/llama-3.3-70b-versatile"),
-            ("gemini-2.0-flash", "gemini/gemini-2.0-flash"),
+            ("claude-4-sonnet", "anthropic/claude-sonnet-5-5"),
+            ("llama-3.3-70b", "openrouter/meta-llama/llama-3.3-70b-instruct"),
+            ("gemini-2.0-flash", "gemini/gemini-flash-latest"),
             (" GPT-4o ", "openai/gpt-4o"),
             ("gpt-4.1", "openai/gpt-4.1"),
             ("o3-mini", "openai/o3-mini"),
@@ -130,7 +134,7 @@ class TestNames:
             ("gpt-4o", "openrouter/openai/gpt-4o"),
             ("claude-4-sonnet", "openrouter/anthropic/claude-sonnet-4"),
             ("llama-3.3-70b", "openrouter/meta-llama/llama-3.3-70b-instruct"),
-            ("gemini-2.0-flash", "openrouter/google/gemini-2.0-flash-001"),
+            ("gemini-2.0-flash", "openrouter/~google/gemini-flash-latest"),
         ],
     )
     def test_an_alias_goes_to_whoever_serves_it(self, name: str, meaning: str) -> None:
@@ -139,6 +143,10 @@ class TestNames:
     def test_a_model_that_ollama_has_needs_no_prefix(self) -> None:
         catalogue = make_catalogue(("phi3:mini",))
         assert str(catalogue.get("phi3:mini")) == "ollama/phi3:mini"
+        assert "llama-3.3-70b" not in catalogue.names
+        with pytest.raises(UnknownModelError):
+            catalogue.get("llama-3.3-70b")
+        catalogue = make_catalogue(("phi3:mini", "llama3.3:latest"))
         assert str(catalogue.get("llama-3.3-70b")) == "ollama/llama3.3"
 
     @pytest.mark.parametrize(
@@ -155,7 +163,7 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "variable"),
         [
-            ("claude-4-sonnet", "ANTHROPIC_API_KEY or OPENROUTER_API_KEY"),
+            ("claude-4-sonnet", "ANTHROPIC_API_KEY or OPENROUTER_API_KEY or AI_GATEWAY_API_KEY"),
             ("claude-opus-4-1", "ANTHROPIC_API_KEY"),
             ("groq/llama-3.1-8b-instant", "GROQ_API_KEY"),
             ("ollama/phi3", "OLLAMA_BASE_URL"),
@@ -230,6 +238,100 @@ class TestChoice:
         assert wrong.value.variable == variable
 
 
+class TestGuideNames:
+    @pytest.mark.parametrize("name", list(ALIASES))
+    def test_each_goes_to_whichever_provider_is_set_up(self, name: str) -> None:
+        for place in ALIASES[name]:
+            provider, _, model = place.partition("/")
+            assert str(Catalogue([make_endpoint(provider)]).get(name)) == f"{provider}/{model}"
+
+    def test_they_go_to_known_providers(self) -> None:
+        known = {provider.name for provider in PROVIDERS}
+        assert {place.partition("/")[0] for places in ALIASES.values() for place in places} <= known
+
+    def test_what_a_maker_retired_is_no_default_and_no_alias(self) -> None:
+        retired = {
+            "groq/llama-3.3-70b-versatile",
+            "anthropic/claude-sonnet-4-20250514",
+            "gemini/gemini-2.0-flash",
+            "deepseek/deepseek-chat",
+            "cerebras/llama-3.3-70b",
+        }
+        meant = {place for places in ALIASES.values() for place in places}
+        meant |= {f"{each.name}/{each.default_model}" for each in PROVIDERS}
+        assert not retired & meant
+
+
+def make_endpoint(name: str, *models: str, **given: Any) -> Endpoint:
+    return Endpoint(name, "openai", "http://127.0.0.1:1/v1", "default", models=models, **given)
+
+
+class TestLongLists:
+    MODELS = (
+        *(f"maker-{number}/model-{number}-instruct" for number in range(300)),
+        "anthropic/claude-opus-4.8",
+        "anthropic/claude-sonnet-5.5",
+    )
+
+    def make(self) -> Catalogue:
+        endpoint = make_endpoint("openrouter")
+        return Catalogue([endpoint.with_models(dict.fromkeys(self.MODELS, Listed()))])
+
+    def test_a_part_of_a_name_finds_what_contains_it(self) -> None:
+        catalogue = self.make()
+        with pytest.raises(UnknownModelError) as unknown:
+            catalogue.get("claude")
+        assert unknown.value.closest[:3] == (
+            "claude-4-sonnet",
+            "openrouter/anthropic/claude-opus-4.8",
+            "openrouter/anthropic/claude-sonnet-5.5",
+        )
+
+    def test_a_slip_in_the_last_part_of_a_name_is_seen_through(self) -> None:
+        catalogue = self.make()
+        with pytest.raises(UnknownModelError) as unknown:
+            catalogue.get("cluade-sonnet-5.5")
+        assert "openrouter/anthropic/claude-sonnet-5.5" in unknown.value.closest
+
+    def test_no_more_than_a_handful_are_named(self) -> None:
+        with pytest.raises(UnknownModelError) as unknown:
+            self.make().get("instruct")
+        assert len(unknown.value.closest) == 5
+
+    def test_a_plain_name_goes_to_whoever_lists_it_under_its_maker(self) -> None:
+        catalogue = self.make()
+        assert str(catalogue.get("claude-opus-4.8")) == "openrouter/anthropic/claude-opus-4.8"
+
+    def test_a_very_long_name_is_answered_soon(self) -> None:
+        catalogue = self.make()
+        with pytest.raises(UnknownModelError):
+            catalogue.get("claude" * 10_000)
+
+
+class TestServersOfOnesOwn:
+    def test_a_model_that_is_gone_keeps_its_name_and_is_not_listed(self) -> None:
+        endpoint = make_endpoint("ollama", is_own=True)
+        endpoint = endpoint.with_models({"new": Listed()}, frozenset({"old"}))
+        catalogue = Catalogue([endpoint])
+        assert str(catalogue.get("old")) == "ollama/old"
+        assert catalogue.names == ("ollama/new",)
+
+    def test_all_that_can_be_had_is_known_of_some(self) -> None:
+        only = frozenset({"claude-5-sonnet", "default", "x"})
+        catalogue = Catalogue([make_endpoint("deluge", only=only)])
+        with pytest.raises(UnknownModelError) as unknown:
+            catalogue.get("deluge/claude-5-sonet")
+        assert unknown.value.closest[0] == "deluge/claude-5-sonnet"
+        assert str(catalogue.get("deluge/x")) == "deluge/x"
+
+
+def test_every_key_that_is_a_setting_sets_its_provider_up() -> None:
+    for provider in PROVIDERS:
+        variable = provider.key.lower()
+        if provider.name != "azure" and variable in Settings.model_fields:
+            assert names_of(**{variable: "k"}) == [provider.name]
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "tokens"),
     [
@@ -244,49 +346,3 @@ class TestChoice:
 )
 def test_windows_are_known_or_guessed_with_care(provider: str, model: str, tokens: int) -> None:
     assert find_window_tokens(provider, model) == tokens
-
-
-class TestProbe:
-    async def test_a_server_of_ones_own_is_asked_for_its_models_and_the_first_is_the_default(
-        self, server: ScriptedModelServer, session: aiohttp.ClientSession
-    ) -> None:
-        server.models = ["text-embedding-small", "qwen3-8b", "phi-4"]
-        settings = load_settings(use_environment=False, openai_base_url=server.openai_url)
-        catalogue = Catalogue(await probe_endpoints(session, load_endpoints(settings)))
-        assert str(catalogue.default) == "openai/qwen3-8b"
-        assert str(catalogue.get("phi-4")) == "openai/phi-4"
-        with pytest.raises(UnknownModelError, match="the closest are openai/qwen3-8b"):
-            catalogue.get("qwen-8b")
-
-    async def test_a_server_that_says_nothing_has_the_usual_default(
-        self, unused_url: str, session: aiohttp.ClientSession
-    ) -> None:
-        settings = load_settings(use_environment=False, openai_base_url=unused_url)
-        (endpoint,) = await probe_endpoints(session, load_endpoints(settings))
-        assert endpoint.default_model == "gpt-4o-mini"
-
-    async def test_a_window_that_a_server_tells_counts(
-        self, server: ScriptedModelServer, session: aiohttp.ClientSession
-    ) -> None:
-        server.windows = {"scripted-small": 12_345}
-        settings = load_settings(use_environment=False, vllm_base_url=server.openai_url)
-        catalogue = Catalogue(await probe_endpoints(session, load_endpoints(settings)))
-        assert catalogue.get("scripted-small").window_tokens == 12_345
-
-    async def test_a_running_ollama_names_its_models(
-        self, server: ScriptedModelServer, session: aiohttp.ClientSession
-    ) -> None:
-        server.ollama_models = ["phi3:mini", "llama3.3"]
-        assert await probe_ollama(session, server.ollama_url) == ("phi3:mini", "llama3.3")
-        assert await probe_ollama(session, server.ollama_url + "/v1") == ("phi3:mini", "llama3.3")
-
-    async def test_another_server_is_no_ollama(
-        self, server: ScriptedModelServer, session: aiohttp.ClientSession
-    ) -> None:
-        assert await probe_ollama(session, server.ollama_url) is None
-
-    async def test_where_nothing_listens_none_runs(
-        self, unused_url: str, session: aiohttp.ClientSession
-    ) -> None:
-        async with asyncio.timeout(5):
-            assert await probe_ollama(session, unused_url) is None

@@ -19,7 +19,8 @@ from core.errors import (
 from core.files.values import Image
 from core.limits import RateLimiter
 from core.providers.base import Asker, Chunk, Request
-from core.providers.catalogue import Catalogue, Endpoint
+from core.providers.catalogue import Catalogue, Choice
+from core.providers.endpoints import Endpoint
 from core.providers.retry import RetryPolicy
 from core.providers.router import Router, Setup
 from tests.core.clock import FakeClock
@@ -44,7 +45,7 @@ class Chain:
         self.clock = FakeClock()
         self.a, self.b = ScriptedProvider(*a), ScriptedProvider(*b)
         endpoints = [Endpoint(name, "openai", "http://x", "m") for name in ("a", "b")]
-        self.catalogue = Catalogue(endpoints, fallbacks={"": ("b/m",)})
+        self.catalogue = Catalogue(endpoints, Choice(fallbacks=("b/m",)))
         self.providers = {"a": self.a, "b": self.b}
         self.limiters = {
             name: RateLimiter(requests, clock=self.clock.now, call_later=self.clock.call_later)
@@ -96,7 +97,9 @@ async def test_a_fallback_of_the_same_provider_does_not_wait_with_the_model(
     wait: timedelta,
 ) -> None:
     chain = Chain([(RateLimitedError("a/m", "slow down", wait),), HELLO], [])
-    catalogue = Catalogue([Endpoint("a", "openai", "http://x", "m")], fallbacks={"": ("a/small",)})
+    catalogue = Catalogue(
+        [Endpoint("a", "openai", "http://x", "m")], Choice(fallbacks=("a/small",))
+    )
     chain.router.change(Setup(catalogue, chain.providers, chain.limiters))
     assert (await chain.ask())[1:] == list(HELLO)
     assert chain.clock.slept == []

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from core.errors import AuthError, BadRequestError, OverloadedError, RateLimitedError
 from core.limits import RateLimiter
 from core.providers.base import Provider
-from core.providers.catalogue import Catalogue, Endpoint
+from core.providers.catalogue import Catalogue
+from core.providers.endpoints import Endpoint
 from core.providers.openai import OpenAIProvider
 from core.providers.pace import LONGEST_PAUSE, find_pause
 from core.providers.refusal import make_error, parse_refusal

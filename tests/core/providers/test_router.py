@@ -22,7 +22,8 @@ from core.errors import (
 )
 from core.limits import RateLimiter
 from core.providers.base import Chunk, ModelRef, Request
-from core.providers.catalogue import Catalogue, Endpoint
+from core.providers.catalogue import Catalogue
+from core.providers.endpoints import Endpoint
 from core.providers.retry import RetryPolicy
 from core.providers.router import Router
 from tests.core.clock import FakeClock

@@ -1,0 +1,138 @@
+"""Keeps in mind what servers tell of their models, asks them again, and logs when one comes or goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from core.providers.endpoints import Endpoint
+from core.providers.listing import Listed
+from core.providers.ollama import Seen, ask_ollama
+from core.providers.probe import SilentError, ask_for_models
+
+log = logging.getLogger("skein.providers")
+
+_TELLING_SECONDS = 3600.0
+"""How often a provider that only tells of its models is asked: a list may take a megabyte."""
+_MAX_NAMED = 5
+
+
+@dataclass(slots=True)
+class _Record:
+    """What one server said, and when."""
+
+    told: Mapping[str, Listed] = field(default_factory=dict[str, Listed])
+    former: frozenset[str] = frozenset()
+    is_there: bool | None = None
+    """None before it was asked."""
+    asked_at: float = 0
+    seen: Seen = field(default_factory=dict[tuple[str, str], Listed | None])
+
+    def note(self, told: Mapping[str, Listed]) -> None:
+        self.former |= self.told.keys() - told.keys()
+        self.told = told
+
+
+class Roll:
+    """Asks servers through one session. What one said stays when it goes away."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._records: dict[tuple[str, str, str], _Record] = {}
+
+    def fill(self, endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+        """Give endpoints with what they told so far."""
+        return tuple(map(self._fill, endpoints))
+
+    async def ask(self, endpoints: Sequence[Endpoint], *, is_start: bool = False) -> bool:
+        """Ask all that are worth it, at once, and say whether they told anything new. Never raises.
+
+        At the start only servers of one's own are asked, for the others' models are known without it.
+        """
+        now = self._clock()
+        asked = [each for each in endpoints if each.is_own or self._is_due(each, now, is_start)]
+        return any(await asyncio.gather(*map(self._ask, asked)))
+
+    def _fill(self, endpoint: Endpoint) -> Endpoint:
+        record = self._records.get(_name(endpoint))
+        return endpoint.with_models(record.told, record.former) if record else endpoint
+
+    def _is_due(self, endpoint: Endpoint, now: float, is_start: bool) -> bool:
+        if is_start or not endpoint.tells:
+            return False
+        record = self._records.get(_name(endpoint))
+        return record is None or not record.is_there or now - record.asked_at >= _TELLING_SECONDS
+
+    async def _ask(self, endpoint: Endpoint) -> bool:
+        record = self._records.setdefault(_name(endpoint), _Record())
+        record.asked_at = self._clock()
+        try:
+            if endpoint.name == "ollama":
+                told = await ask_ollama(self._session, endpoint.base_url, record.seen)
+            else:
+                told = await ask_for_models(self._session, endpoint)
+        except SilentError as error:
+            _log_absence(endpoint, record, str(error))
+            record.is_there = False
+            return False
+        before = record.told
+        _log_change(endpoint, record, told)
+        record.is_there = True
+        record.note(told)
+        return told != before
+
+
+def _name(endpoint: Endpoint) -> tuple[str, str, str]:
+    key = endpoint.key.get_secret_value() if endpoint.key else ""
+    return endpoint.name, endpoint.base_url, key
+
+
+def _log_absence(endpoint: Endpoint, record: _Record, reason: str) -> None:
+    """Say that a server of one's own is not there, once."""
+    if not endpoint.is_own or record.is_there is False:
+        return
+    where = (endpoint.name, endpoint.base_url, reason)
+    if record.told:
+        log.warning("%s at %s is gone: %s; its models stay listed", *where)
+    elif not endpoint.is_found:
+        log.warning(
+            "%s at %s does not say which models it has: %s; %s is taken to be one until it does",
+            *where,
+            endpoint.default_model,
+        )
+
+
+def _log_change(endpoint: Endpoint, record: _Record, told: Mapping[str, Listed]) -> None:
+    """Say that a server of one's own came, or that its models changed."""
+    if not endpoint.is_own:
+        return
+    before = record.told
+    came = [name for name in told if name not in before]
+    went = [name for name in before if name not in told]
+    if not before and (told or not endpoint.is_found):
+        log.info(
+            "%s at %s has %s", endpoint.name, endpoint.base_url, _render(list(told)) or "no models"
+        )
+    elif came or went:
+        parts = [
+            *(["new: " + _render(came)] if came else []),
+            *(["gone: " + _render(went)] if went else []),
+        ]
+        log.info("models of %s: %s", endpoint.name, "; ".join(parts))
+    elif record.is_there is False:
+        log.info("%s at %s is there again", endpoint.name, endpoint.base_url)
+    if told and endpoint.is_default_chosen and endpoint.default_model not in told and not before:
+        log.warning("%s does not name %s, its default_model", endpoint.name, endpoint.default_model)
+
+
+def _render(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
