@@ -103,6 +103,9 @@ class Answer:
         received = await self._receive()
         while received and not received.strip():
             received = await self._receive()
+        if received.lstrip()[:1] == b"<":
+            problem = "a web page came instead of an answer: is the address right?"
+            raise UnreachableError(self._model, problem)
         if received.lstrip()[:1] not in (b"{", b"["):
             return received
         async with self._bounds.limited():

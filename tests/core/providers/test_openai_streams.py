@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from core.conversation import Usage
 from core.errors import (
+    BadRequestError,
     ContextTooLongError,
     OverloadedError,
     ProviderError,
@@ -65,8 +67,49 @@ class TestStreams:
             Answer(data(delta("Hello", "stop")), Cut(), finish=None),
             Answer(data(delta("Hello", "stop")), Raw(b"data: {garbled\n\n"), finish=None),
             Plain("Hello"),
+            # Azure begins with what its filter said of the question, and an empty choice.
+            raw(
+                {"choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+                {"choices": [{"index": 0, "delta": {}, "content_filter_results": {}}]},
+                delta("Hello", "stop"),
+            ),
+            raw({"choices": [{"delta": None}]}, delta("Hello"), delta(None, "stop"), "[DONE]"),
+            raw(
+                {"choices": [{"index": 0, "delta": {"role": "assistant"}}]}, delta("Hello", "stop")
+            ),
+            raw(delta("Hello"), {"choices": [{"index": 0, "finish_reason": "stop"}]}, "[DONE]"),
+            raw(
+                delta([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]),
+                delta([{"type": "text", "text": "Hel"}]),
+                delta("lo", "stop"),
+            ),
+            raw(delta(None, reasoning_details=[{"text": "Hm"}]), delta("Hello", "stop")),
+            raw(delta("Hello", "stop"), delta(None, "stop"), "[DONE]", "[DONE]"),
+            Answer(Raw(b"\xef\xbb\xbf"), data(delta("Hello", "stop")), finish=None),
+            Answer(
+                Raw(b"data:" + json.dumps(delta("Hello", "stop")).encode() + b"\n\n"), finish=None
+            ),
+            Answer(
+                Raw(b"event: message\nid: 7\nretry: 10\n" + data(delta("Hello", "stop")).data),
+                finish=None,
+            ),
+            Answer(
+                Raw(
+                    b"data: "
+                    + json.dumps(delta("Hello", "stop"), indent=1)
+                    .replace("\n", "\ndata: ")
+                    .encode()
+                    + b"\n\n"
+                ),
+                finish=None,
+            ),
+            Answer(
+                Raw(gzip.compress(data(delta("Hel"), delta("lo", "stop"), "[DONE]").data)),
+                finish=None,
+                headers={"Content-Encoding": "gzip"},
+            ),
         ],
-        ids=str,
+        ids=lambda answer: str(answer)[:80],
     )
     async def test_every_servers_way_gives_the_same_text(
         self, provider: Provider, server: ScriptedModelServer, answer: Answer | Plain
@@ -95,7 +138,15 @@ class TestStreams:
             ("length", "length"),
             ("content_filter", "refusal"),
             ("tool_calls", "other"),
+            ("function_call", "other"),
             ("whatever", "other"),
+            ("max_tokens", "length"),
+            ("model_length", "length"),
+            ("MAX_TOKENS", "length"),
+            ("FinishReason.STOP", "stop"),
+            ("content_filter: SAFETY", "refusal"),
+            ("PROHIBITED_CONTENT", "refusal"),
+            ("eos_token", "stop"),
         ],
     )
     async def test_finish_reasons_are_translated(
@@ -158,6 +209,46 @@ class TestBrokenStreams:
             (Answer("Hel", data({"error": {"code": 502, "message": "Gone"}})), OverloadedError),
             (Answer("Hel", data([{"error": {"code": 429, "message": "Quota"}}])), RateLimitedError),
             (Answer("Hel", data(delta("", "error"))), OverloadedError),
+            (Answer("Hel", data(delta(None, "insufficient_system_resource"))), OverloadedError),
+            (Answer("Hel", data(delta(None, "abort"))), OverloadedError),
+            (
+                Answer(
+                    "Hel",
+                    data(
+                        {
+                            "choices": [
+                                {
+                                    "delta": {"content": ""},
+                                    "finish_reason": "error",
+                                    "error": {"code": 429, "message": "Upstream is busy"},
+                                }
+                            ]
+                        }
+                    ),
+                ),
+                RateLimitedError,
+            ),
+            (
+                Answer(
+                    "Hel",
+                    data(
+                        {
+                            "error": {"code": "server_error", "message": "Gone"},
+                            "choices": [{"delta": {"content": ""}, "finish_reason": "error"}],
+                        }
+                    ),
+                ),
+                OverloadedError,
+            ),
+            (
+                Answer("Hel", data({"object": "error", "message": "x", "code": 503})),
+                OverloadedError,
+            ),
+            (Answer("Hel", data({"error": {"object": "error", "code": 400}})), BadRequestError),
+            (
+                Answer("Hel", Raw(b'event: error\ndata: {"error": "the model crashed"}\n\n')),
+                OverloadedError,
+            ),
         ],
         ids=lambda value: str(value)[:60],
     )
@@ -180,6 +271,22 @@ class TestBrokenStreams:
             await listen()
         assert text_of(received) == "Hel"
 
+    @pytest.mark.parametrize("reason", ["insufficient_system_resource", "abort", "error"])
+    async def test_who_gives_up_before_a_word_is_overloaded_and_may_be_asked_again(
+        self, provider: Provider, server: ScriptedModelServer, reason: str
+    ) -> None:
+        server.play(raw(delta(""), delta(None, reason), "[DONE]"))
+        with pytest.raises(OverloadedError) as broken:
+            await read(provider, ask("m"))
+        assert broken.value.retryable
+
+    async def test_a_web_page_is_no_answer(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Refuse(200, body="<!DOCTYPE html><p>Please log in</p>"))
+        with pytest.raises(UnreachableError, match="web page"):
+            await read(provider, ask("m"))
+
     async def test_an_answer_that_breaks_before_a_word_is_unreachable(
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:
@@ -195,19 +302,7 @@ class TestBrokenStreams:
             await read(provider, ask("m"))
 
 
-class TestQuirks:
-    async def test_thinking_in_the_text_is_kept_out(
-        self, provider: Provider, server: ScriptedModelServer
-    ) -> None:
-        server.play(Answer("<th", "ink>Hm, what", " to say?</thi", "nk>\n\nHel", "lo"))
-        assert text_of(await read(provider, ask("m"))) == "Hello"
-
-    async def test_a_short_text_that_only_looks_like_a_mark_comes_through(
-        self, provider: Provider, server: ScriptedModelServer
-    ) -> None:
-        server.play(Answer("<th"))
-        assert text_of(await read(provider, ask("m"))) == "<th"
-
+class TestUsage:
     @pytest.mark.parametrize(
         "last",
         [
@@ -218,8 +313,9 @@ class TestQuirks:
                     "usage": {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}
                 },
             },
+            {"choices": [{"delta": {}, "usage": {"prompt_tokens": 9, "cached_tokens": 4}}]},
         ],
-        ids=["deepseek", "groq"],
+        ids=["deepseek", "groq", "moonshot"],
     )
     async def test_usage_is_read_in_the_servers_own_words(
         self, provider: Provider, server: ScriptedModelServer, last: dict[str, Any]
