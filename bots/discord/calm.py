@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import discord.client
 import discord.http
@@ -35,6 +36,18 @@ class OpenRatelimit(discord.http.Ratelimit):
             self.outgoing += 1
         else:
             await super().acquire()
+
+    async def __aexit__(self, *raised: Any) -> None:
+        """Give the call back, and let those that wait use what is left, however long the window.
+
+        discord.py's own refuses them where the window is longer than the longest wait.
+        """
+        left = self.remaining - self.outgoing + 1
+        if left > 0 and not self._sleeping.locked():
+            self.outgoing -= 1
+            self._wake(left)
+        else:
+            await super().__aexit__(*raised)
 
 
 class OneLine(logging.Filter):

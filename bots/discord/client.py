@@ -18,7 +18,12 @@ from discord.gateway import DiscordWebSocket, KeepAliveHandler
 from discord.http import Route
 
 from bots.discord.calm import calm_waits
-from bots.discord.lenient import complete_application, guard_parsers, read_leniently
+from bots.discord.lenient import (
+    complete_application,
+    complete_channel,
+    guard_parsers,
+    read_leniently,
+)
 from core.errors import SettingsError, TokenRefusedError
 
 log = logging.getLogger("skein.discord")
@@ -73,6 +78,8 @@ class BotClient(discord.Client):
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._open_socket = self.http.ws_connect
         self.http.ws_connect = self._remember_socket
+        self._ask_channel = self.http.get_channel
+        self.http.get_channel = self._load_channel
         guard_parsers(self._connection.parsers)
 
     def is_closed(self) -> bool:
@@ -168,6 +175,9 @@ class BotClient(discord.Client):
             failure = None if connecting.cancelled() else connecting.exception()
         if failure is not None and not self._leaving.is_set():
             raise failure
+
+    async def _load_channel(self, channel_id: str | int) -> Any:
+        return complete_channel({**await self._ask_channel(channel_id)})
 
     async def _remember_socket(
         self, url: str, *, compress: int = 0

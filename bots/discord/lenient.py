@@ -23,14 +23,23 @@ Payload = dict[str, Any]
 Parse = Callable[[Payload], None]
 
 _THREADS = (10, 11, 12)
-_THREAD_FIELDS = {
-    "parent_id",
-    "owner_id",
-    "name",
-    "message_count",
-    "member_count",
-    "thread_metadata",
+_NEW_THREAD: Payload = {
+    "archived": False,
+    "auto_archive_duration": 1440,
+    "archive_timestamp": "2015-01-01T00:00:00+00:00",
 }
+_UNREAD = frozenset(
+    (
+        "emojis",
+        "guild_scheduled_events",
+        "members",
+        "presences",
+        "soundboard_sounds",
+        "stage_instances",
+        "stickers",
+        "voice_states",
+    )
+)
 
 
 class LenientWebSocket(DiscordWebSocket):
@@ -74,17 +83,34 @@ def complete_user(user: Payload) -> Payload:
 
 
 def complete_message(message: Payload) -> Payload:
-    """Add to a message what discord.py insists on."""
+    """Add to a message what discord.py insists on. A server's id that is empty stands for none."""
     completed = {"type": 0, "content": "", **message, "author": complete_user(message["author"])}
+    if not completed.get("guild_id"):
+        completed.pop("guild_id", None)
     completed["mentions"] = [complete_user(user) for user in message.get("mentions") or ()]
     return completed
 
 
 def complete_channel(channel: Payload) -> Payload:
-    """Add to a channel what discord.py insists on; of a thread not told of, its id is left."""
-    if channel.get("type") in _THREADS and not channel.keys() >= _THREAD_FIELDS:
+    """Add to a channel what discord.py insists on; of a thread that names no channel, its id is left."""
+    if channel.get("type") not in _THREADS:
+        return {"name": "", "position": 0, "bitrate": 0, "user_limit": 0, **channel}
+    if not channel.get("parent_id"):
         return {"id": channel["id"]}
-    return {"name": "", "position": 0, **channel}
+    counts = {"name": "", "owner_id": 0, "message_count": 0, "member_count": 0}
+    metadata = {**_NEW_THREAD, **(channel.get("thread_metadata") or {})}
+    return {**counts, **channel, "thread_metadata": metadata}
+
+
+def complete_guild(guild: Payload) -> Payload:
+    """Add to a server what discord.py insists on, and leave out what is not read."""
+    completed = {name: value for name, value in guild.items() if name not in _UNREAD}
+    completed["roles"] = [{"name": "", **role} for role in guild.get("roles") or ()]
+    channels = [{"type": 0, **channel} for channel in guild.get("channels") or ()]
+    completed["channels"] = [complete_channel(channel) for channel in channels]
+    threads = [complete_channel({"type": 11, **each}) for each in guild.get("threads") or ()]
+    completed["threads"] = [thread for thread in threads if "parent_id" in thread]
+    return completed
 
 
 def complete_interaction(interaction: Payload) -> Payload:
@@ -110,15 +136,24 @@ def complete_application(application: Payload, bot_id: int) -> Any:
     return {**usual, **application, "owner": nobody, "team": None}
 
 
-_COMPLETE = {"MESSAGE_CREATE": complete_message, "INTERACTION_CREATE": complete_interaction}
+_COMPLETE = {
+    "CHANNEL_CREATE": complete_channel,
+    "GUILD_CREATE": complete_guild,
+    "INTERACTION_CREATE": complete_interaction,
+    "MESSAGE_CREATE": complete_message,
+    "THREAD_CREATE": complete_channel,
+}
 
 
 def _parse(name: str, parse: Parse, data: Payload) -> None:
+    complete = _COMPLETE.get(name)
     try:
-        complete = _COMPLETE.get(name)
         parse(complete(data) if complete else data)
-    except Exception:
-        log.exception("Discord: an event of the kind %s cannot be read", name)
+    except Exception as error:
+        is_needed = complete is not None
+        level = logging.ERROR if is_needed else logging.INFO
+        text = "Discord: an event of the kind %s cannot be read: %r"
+        log.log(level, text, name, error, exc_info=error if is_needed else None)
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> Any:

@@ -15,7 +15,7 @@ import discord
 from discord.http import Route
 
 from bots.answer_file import AnswerFile
-from bots.delivery import PageFullError, SlowDownError, TransientError
+from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.discord.lost import Unconfirmed, find_strays, find_unconfirmed
 from bots.discord.render import fits, render
 from core.conversation import ReplyMessage, ThreadKey
@@ -32,6 +32,8 @@ _MAX_NONCES = 4
 _UNKNOWN_MESSAGE = 10008
 _OLD_MESSAGE_EDITED_TOO_OFTEN = 30046
 _INVALID_FORM = 50035
+_MAY_NOT_REPLY = 160002  # for want of the permission to read what was said before
+_NO_EDITING = frozenset((400, 403, 404, 405))
 
 
 class DiscordOutlet:
@@ -195,7 +197,12 @@ class DiscordOutlet:
                 "fail_if_not_exists": False,
             }
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=self._channel_id)
-        return await self._http.request(route, json=payload)
+        try:
+            return await self._http.request(route, json=payload)
+        except discord.HTTPException as error:
+            if not payload.pop("message_reference", None) or not _is_about_reference(error):
+                raise
+            return await self._http.request(route, json=payload)
 
     async def _change(self, reply: ReplyMessage, content: str) -> None:
         payload = {"content": content, "allowed_mentions": {"parse": []}}
@@ -250,7 +257,9 @@ async def _translated() -> AsyncGenerator[None]:
 async def _full_pages_told() -> AsyncGenerator[None]:
     """Send a reply on to a new message where the old one takes no more.
 
-    30046: it is older than an hour and was edited too often. 50035: it is too long after all.
+    30046: it is older than an hour and was edited too often. 50035: it is too long after all. Where
+    it may not be edited for another reason (50083: its thread was archived), the rest waits for the
+    reply's end. One that a person deleted stays deleted.
     """
     try:
         yield
@@ -258,7 +267,16 @@ async def _full_pages_told() -> AsyncGenerator[None]:
         is_too_long = error.code == _INVALID_FORM and "content" in error.text
         if is_too_long or error.code == _OLD_MESSAGE_EDITED_TOO_OFTEN:
             raise PageFullError(error.text) from error
+        if error.status in _NO_EDITING and error.code != _UNKNOWN_MESSAGE:
+            raise FrozenError(error.text or str(error.status)) from error
         raise
+
+
+def _is_about_reference(error: discord.HTTPException) -> bool:
+    """Tell whether a message is refused only because it refers to another one."""
+    if error.code == _INVALID_FORM:
+        return "message_reference" in error.text
+    return error.code in (_MAY_NOT_REPLY, _UNKNOWN_MESSAGE)
 
 
 def _translate(error: discord.HTTPException) -> Exception:

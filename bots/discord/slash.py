@@ -159,12 +159,19 @@ async def sync_commands(tree: app_commands.CommandTree[discord.Client]) -> None:
             registered = await _load_registered(tree.client)
             wanted = [command.to_dict(tree) for command in tree.get_commands()]
             if _sorted(registered) != _sorted(wanted):
-                await tree.sync()
+                await _register(tree.client, wanted)
                 log.info("Discord: registered the slash commands")
     except (discord.DiscordException, OSError, aiohttp.ClientError) as error:
         log.warning("Discord: the slash commands are not registered: %s", error or "no answer")
     except Exception:
         log.exception("Discord: the slash commands are not registered")
+
+
+async def _register(client: discord.Client, commands: list[Any]) -> None:
+    """Register commands. What Discord answers is not read: it only repeats them."""
+    if client.application_id is None:
+        raise discord.MissingApplicationID
+    await client.http.bulk_upsert_global_commands(client.application_id, payload=commands)
 
 
 async def _load_registered(client: discord.Client) -> list[Any]:

@@ -45,6 +45,7 @@ BAD = {
     50024: "Cannot execute action on this channel type",
     50033: "Invalid Recipient(s)",
     50083: "Thread is archived",
+    160002: "Cannot reply without permission to read message history",
     160004: "A thread has already been created for this message",
 }
 

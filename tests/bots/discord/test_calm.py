@@ -37,3 +37,13 @@ async def test_calls_that_are_left_are_made_however_long_the_limits_window() -> 
     await limit.acquire()
     with pytest.raises(discord.RateLimited):
         await limit.acquire()
+
+
+async def test_calls_that_wait_use_what_is_left_however_long_the_limits_window() -> None:
+    limit = OpenRatelimit(30)
+    async with asyncio.TaskGroup() as group, limit:
+        waiting = group.create_task(limit.acquire())
+        await asyncio.sleep(0)
+        limit.limit = limit.remaining = 50
+        limit.reset_after = 60
+    assert not waiting.exception()

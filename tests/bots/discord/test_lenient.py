@@ -47,7 +47,7 @@ async def test_an_answer_that_comes_back_as_an_event_is_not_answered(
     ("event", "data"),
     [
         ("MESSAGE_CREATE", {"id": "7"}),
-        ("GUILD_CREATE", {"id": "10", "channels": [{"id": "20"}]}),
+        ("GUILD_CREATE", {"channels": [{"id": "20"}]}),
         ("INTERACTION_CREATE", {"id": "7"}),
         ("SOMETHING_NEW", None),
     ],
@@ -58,6 +58,30 @@ async def test_an_event_that_cannot_be_read_does_not_cost_the_connection(
     await sparse.send(event, data)
     await sparse.say(1, "hello")
     await sparse.wait_for_content("Answer to hello")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"channels": [{"id": "20", "name": "talk", "type": 0}]},
+        {"threads": [{"id": "20", "name": "talk", "parent_id": "21", "type": 11}]},
+        {"channels": [{"id": "20", "name": "talk"}], "roles": [{"id": "10"}], "members": [{}]},
+    ],
+)
+async def test_a_bare_server_tells_its_channels_names(
+    sparse: SparseDiscord, tmp_path: Path, place: Any
+) -> None:
+    async with running_skein(sparse, tmp_path, discord_channels="talk"):
+        await sparse.send("GUILD_CREATE", {"id": "10", **place})
+        await sparse.say(1, "hello")
+        await sparse.wait_for_content("Answer to hello")
+
+
+async def test_an_empty_server_means_a_direct_message(sparse: SparseDiscord, skein: Skein) -> None:
+    await sparse.say(1, "hello", guild_id="", channel_id="20")
+    await sparse.wait_for_content("Answer to hello")
+    await skein.settle()
+    assert (await skein.turn()).key.workspace == "@me"
 
 
 async def test_commands_are_registered_where_none_can_be_listed(

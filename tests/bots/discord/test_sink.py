@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bots.delivery import PageFullError, SlowDownError, TransientError
+from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.discord import sink as sink_module
 from bots.discord.client import BotClient, log_in
 from bots.discord.sink import DiscordOutlet
 from bots.playground.base import Fault
 from bots.playground.discord import BOT_ID, GENERAL_CHANNEL, SimulatedDiscord
-from bots.playground.discord.permissions import SEND_MESSAGES
+from bots.playground.discord.permissions import READ_MESSAGE_HISTORY, SEND_MESSAGES
 from core.conversation import ReplyMessage, TurnState
 from core.errors import DeliveryError
 from tests.bots.discord.kit import Skein, key, running_skein, serving
@@ -116,6 +116,33 @@ async def test_a_deleted_question_is_still_answered(
     await server.delete(question)
     await outlet.post(0, "too late, but here")
     assert texts(server) == ["too late, but here"]
+
+
+async def test_a_question_that_may_not_be_read_is_answered_without_a_reference(
+    outlet: DiscordOutlet, server: SimulatedDiscord
+) -> None:
+    server.deny(GENERAL_CHANNEL, READ_MESSAGE_HISTORY)
+    await outlet.post(0, "here")
+    assert texts(server) == ["here"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "50013"), (400, "50083"), (405, "0")])
+async def test_a_message_that_may_not_be_edited_is_left_as_it_is(
+    outlet: DiscordOutlet, server: SimulatedDiscord, status: int, code: str
+) -> None:
+    reply = await outlet.post(0, "one")
+    server.faults.add(Fault(PATCH, status=status, error=code))
+    with pytest.raises(FrozenError):
+        await outlet.edit(reply, "one two")
+
+
+async def test_a_message_that_a_person_deleted_is_not_made_again(
+    outlet: DiscordOutlet, server: SimulatedDiscord
+) -> None:
+    reply = await outlet.post(0, "one")
+    await server.delete(reply.message_id)
+    with pytest.raises(DeliveryError, match="deleted"):
+        await outlet.edit(reply, "one two")
 
 
 async def test_a_message_that_is_gone_needs_no_removal(

@@ -126,9 +126,14 @@ def _find_by_nonce(world: World, channel: Channel, form: MessageForm) -> Post | 
 
 
 def _refer(world: World, channel: Channel, post: Post, form: MessageForm) -> None:
-    """Make a message a reply. A message that is not there refuses it, unless told not to."""
+    """Make a message a reply. A message that is not there refuses it, unless told not to.
+
+    Who may not read what was said before may not reply to it either (160002).
+    """
     if not form.reference or form.reference.get("message_id") is None:
         return
+    if not bot_permissions(world.state, channel) & READ_MESSAGE_HISTORY:
+        raise bad(160002)
     target = world.state.in_channel(channel.id).get(str(form.reference["message_id"]))
     if target is None or target.is_ephemeral:
         if form.reference.get("fail_if_not_exists", True):
