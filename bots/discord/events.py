@@ -91,17 +91,18 @@ def parse_message(
     """Read a person's message. `channel` is what the message's channel turned out to be."""
     guild = getattr(channel, "guild", None) or message.guild
     place = parse_place(channel, getattr(channel, "guild_id", None) or (guild and guild.id))
+    manner = _parse_manner(message, place, bot, open_channels)
     incoming = Incoming(
         key=place.key,
         message_id=str(message.id),
         author=Author(str(message.author.id), message.author.display_name),
-        text=read_text(message, bot),
+        text=_read_all(message, bot, is_for_sure=manner is Manner.ADDRESSED),
         sent_at=message.created_at,
-        attachments=parse_attachments(message.attachments),
+        attachments=parse_attachments(message),
     )
     reference = message.reference
     replies_to = str(reference.message_id or "") if reference else ""
-    return Heard(incoming, _parse_manner(message, place, bot, open_channels), replies_to)
+    return Heard(incoming, manner, replies_to)
 
 
 def _parse_manner(
@@ -130,6 +131,18 @@ def _mentions(message: discord.Message, bot: discord.abc.User) -> bool:
 def _role_of_bot(message: discord.Message) -> discord.Role | None:
     """The role that Discord gives each bot; people pick it by mistake, as it has the bot's name."""
     return message.guild.self_role if message.guild else None
+
+
+def _read_all(message: discord.Message, bot: discord.abc.User, *, is_for_sure: bool) -> str:
+    """Read a message's text, what it forwards, and the names of its stickers.
+
+    A sticker alone says nothing to the bot, unless it is addressed.
+    """
+    parts = [read_text(message, bot)]
+    parts += [f"[forwarded]\n{each.content}" for each in message.message_snapshots if each.content]
+    if is_for_sure or any(parts) or message.attachments:
+        parts += [f"[sticker {sticker.name}, not seen]" for sticker in message.stickers]
+    return "\n\n".join(filter(None, parts))
 
 
 def read_text(message: discord.Message, bot: discord.abc.User) -> str:

@@ -7,7 +7,7 @@ that is older is renewed by reading its message again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -23,8 +23,9 @@ _DISCORD = (".discord.com", ".discordapp.com")
 _SECONDS = 15.0
 
 
-def parse_attachments(attachments: Iterable[discord.Attachment]) -> tuple[Attachment, ...]:
-    """Read what a message tells of its files."""
+def parse_attachments(message: discord.Message) -> tuple[Attachment, ...]:
+    """Read what a message tells of its files, and of those of messages that it forwards."""
+    forwarded = (each for snapshot in message.message_snapshots for each in snapshot.attachments)
     return tuple(
         Attachment(
             id=str(attachment.id),
@@ -33,7 +34,7 @@ def parse_attachments(attachments: Iterable[discord.Attachment]) -> tuple[Attach
             media_type=attachment.content_type or "",
             size_bytes=attachment.size,
         )
-        for attachment in attachments
+        for attachment in (*message.attachments, *forwarded)
     )
 
 
@@ -63,8 +64,7 @@ class DiscordFiles:
             raise FileError("its message was deleted") from None
         except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
             raise FileError("Discord does not give it again") from error
-        found = parse_attachments(message.attachments)
-        for attachment in found:
+        for attachment in parse_attachments(message):
             if attachment.id == wanted.attachment.id:
                 return attachment
         raise FileError("it was taken out of its message")

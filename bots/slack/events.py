@@ -5,12 +5,12 @@ Shapes: docs.slack.dev/reference/events/message, .../app_mention, docs.slack.dev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bots.slack.files import parse_attachments
+from bots.slack.files import find_forwarded, parse_attachments
 from bots.slack.text import find_mentions, read_text
 from core.conversation import Author, Incoming, ThreadKey
 from core.files.values import Attachment
@@ -103,12 +103,18 @@ def parse_message(body: Payload, me: Identity) -> Heard | None:
         key=thread_key(workspace_of(body, me), channel, ts, root),
         message_id=ts,
         author_id=str(event["user"]),
-        raw_text=text,
+        raw_text="\n\n".join(filter(None, (text, *_read_forwarded(event)))),
         sent_at=parse_ts(ts),
         is_addressed=is_addressed,
         bot_user_id=me.user_id,
         attachments=parse_attachments(event),
     )
+
+
+def _read_forwarded(event: Payload) -> Iterator[str]:
+    for told in find_forwarded(event):
+        if text := told.get("text"):
+            yield f"[forwarded from {told.get('author_name') or 'somebody'}]\n{text}"
 
 
 def _is_spoken(event: Payload, me: Identity) -> bool:

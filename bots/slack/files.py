@@ -23,21 +23,35 @@ _NO_SCOPE = "Slack does not let me read files: the app needs the scope files:rea
 _GONE = {
     "tombstone": "it was deleted",
     "hidden_by_limit": "Slack hides it: the workspace is over its plan's limit",
-    "external": "it is kept outside of Slack",
+    "external": "it is kept outside of Slack; upload the file itself",
 }
 _NO_ACCESS = frozenset(("access_denied", "file_not_found"))
+_PAGES = frozenset(("text/html", "application/vnd.slack-docs"))
+"""What Slack gives as a web page: such a file, and canvases."""
+_REFUSED = {
+    "missing_scope": _NO_SCOPE,
+    "file_deleted": "it was deleted",
+    "file_not_found": "Slack does not let me see it",
+}
 
 
 def parse_attachments(event: Mapping[str, Any]) -> tuple[Attachment, ...]:
-    """Read the files of a `message` or `app_mention` event.
+    """Read the files of a `message` or `app_mention` event, and of messages that it forwards.
 
     Some mentions tell of a file in their blocks alone, by its id (seen beside a `message` that has it whole).
     """
-    told = [_parse_file(file) for file in _list(event.get("files")) if file.get("id")]
+    sources = (event, *find_forwarded(event))
+    files = (file for source in sources for file in _list(source.get("files")))
+    told = [_parse_file(file) for file in files if file.get("id")]
     known = {attachment.id for attachment in told}
     named = dict.fromkeys(_find_named(_list(event.get("blocks"))))
     told += [Attachment(file_id, "file") for file_id in named if file_id not in known]
     return tuple(told[:MAX_TOLD])
+
+
+def find_forwarded(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Give the messages that an event's message forwards: they stand among its attachments."""
+    return [each for each in _list(event.get("attachments")) if each.get("is_share")]
 
 
 def _parse_file(file: Mapping[str, Any]) -> Attachment:
@@ -82,9 +96,9 @@ class SlackFiles:
             raise ExpiredFileError("Slack did not say where it is")
         if not is_on(attachment.url, self._hosts):
             raise FileError("it is kept outside of Slack")
-        is_page = attachment.media_type == "text/html"
         headers = {"Authorization": f"Bearer {self._client.token}"}
-        return Address(attachment.url, headers, "" if is_page else _NO_SCOPE)
+        is_page = attachment.media_type in _PAGES
+        return Address(attachment.url, headers, login_means=_NO_SCOPE, may_be_page=is_page)
 
     async def renew(self, wanted: WantedFile) -> Attachment:
         """Ask for a file of which an event told no more than the id. Raises FileError."""
@@ -93,8 +107,7 @@ class SlackFiles:
                 lambda: answer_of(self._client.files_info(file=wanted.attachment.id))
             )
         except RefusedCallError as error:
-            is_scope = error.code == "missing_scope"
-            reason = _NO_SCOPE if is_scope else f"Slack says {error.code}"
+            reason = _REFUSED.get(error.code, f"Slack says {error.code}")
             raise FileError(reason) from error
         except DeliveryError as error:
             raise FileError("Slack cannot be reached") from error

@@ -30,8 +30,10 @@ class Address:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    refuses_html: str = ""
-    """What it means where the server sends a web page though the file is none; empty for nothing."""
+    login_means: str = ""
+    """What it means where the server sends elsewhere, or a web page; empty for nothing."""
+    may_be_page: bool = False
+    """Whether the file itself is a web page."""
 
 
 @asynccontextmanager
@@ -97,11 +99,12 @@ class Downloader:
         if status in (403, 404, 410):
             raise ExpiredFileError("its server has it no more")
         if 300 <= status < 400:  # where Slack would ask a browser to log in
-            raise FileError(address.refuses_html or "its server sends elsewhere")
+            raise FileError(address.login_means or "its server sends elsewhere")
         if status != 200:
             raise FileError(f"its server answers {status}")
-        if address.refuses_html and response.content_type == "text/html":
-            raise FileError(address.refuses_html)
+        is_login = response.content_type == "text/html" and not address.may_be_page
+        if address.login_means and is_login:
+            raise FileError(address.login_means)
         self._check_size(response.content_length or 0)
 
     def _check_size(self, size_bytes: int) -> None:

@@ -211,6 +211,37 @@ async def test_only_people_are_heard(world: World, fields: dict[str, Any], is_pe
     assert is_from_person(world.message("hi", **fields), world.bot) is is_person
 
 
+FORWARDED = {
+    "message": {
+        "type": 0,
+        "content": "profits rose",
+        "attachments": [
+            {"id": "7", "filename": "a.txt", "url": "https://x/a", "proxy_url": "", "size": 3}
+        ],
+        "embeds": [],
+        "timestamp": "2026-01-02T03:04:05+00:00",
+        "edited_timestamp": None,
+        "flags": 0,
+    }
+}
+
+
+async def test_what_a_message_forwards_is_read_along(world: World) -> None:
+    reference = {"type": 1, "message_id": "6", "channel_id": str(CHANNEL)}
+    incoming = world.hear(
+        "", DM, message_reference=reference, message_snapshots=[FORWARDED]
+    ).incoming
+    assert incoming.text == "[forwarded]\nprofits rose"
+    assert [each.name for each in incoming.attachments] == ["a.txt"]
+
+
+async def test_a_sticker_is_named_beside_words_or_where_the_bot_is_addressed(world: World) -> None:
+    stickers = [{"id": "8", "name": "Wave", "format_type": 1}]
+    assert world.read("hi", sticker_items=stickers) == "hi\n\n[sticker Wave, not seen]"
+    assert world.hear("", DM, sticker_items=stickers).incoming.text == "[sticker Wave, not seen]"
+    assert world.read("", sticker_items=stickers) == ""
+
+
 async def test_a_message_read_without_its_server_belongs_to_its_channels(world: World) -> None:
     place = world.client.get_partial_messageable(THREAD)
     payload = {"id": str(MESSAGE), "type": 0, "content": "hi", "author": ADA, "mentions": []}

@@ -118,6 +118,13 @@ def test_incoming_has_names_for_ids_and_the_platforms_time() -> None:
     assert incoming.sent_at == datetime(2023, 11, 14, 22, 13, 21, 200, tzinfo=UTC)
 
 
+def test_forwarded_words_come_along_and_mention_nobody() -> None:
+    forwarded = {"is_share": True, "author_name": "Fig", "text": "<@UBOT> rose &amp; fell"}
+    heard = heard_of(thread_ts=ROOT, attachments=[forwarded, {"text": "a preview"}])
+    assert heard.to_incoming({}).text == "hi\n\n[forwarded from Fig]\n rose & fell"
+    assert not heard.is_addressed
+
+
 def test_author_without_a_name_is_called_by_id() -> None:
     assert heard_of(channel="D1").to_incoming({}).author == Author("UADA", "UADA")
 

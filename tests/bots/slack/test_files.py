@@ -88,6 +88,13 @@ def test_mention_that_names_a_file_in_its_blocks_alone_has_it() -> None:
     assert len(parse_attachments({"blocks": blocks, "files": [{**TOLD, "id": "F2"}]})) == 1
 
 
+def test_files_of_a_forwarded_message_come_along() -> None:
+    forwarded = {"is_share": True, "text": "look", "files": [TOLD]}
+    preview = {"files": [{**TOLD, "id": "F3"}]}
+    event = {"files": [{**TOLD, "id": "F2"}], "attachments": [forwarded, preview]}
+    assert [each.id for each in parse_attachments(event)] == ["F2", "F1"]
+
+
 async def test_file_is_fetched_with_the_bots_token(
     slack: SimulatedSlack, files: SlackFiles
 ) -> None:
@@ -104,10 +111,11 @@ async def test_missing_scope_is_told(slack: SimulatedSlack, files: SlackFiles) -
         await files.renew(want(slack, attachment))
 
 
+@pytest.mark.parametrize("media_type", ["text/html", "application/vnd.slack-docs"])
 async def test_page_that_somebody_shared_is_no_missing_scope(
-    slack: SimulatedSlack, files: SlackFiles
+    slack: SimulatedSlack, files: SlackFiles, media_type: str
 ) -> None:
-    page = SentFile("page.html", "text/html", b"<html>mine</html>")
+    page = SentFile("page.html", media_type, b"<html>mine</html>")
     [attachment] = parse_attachments(await share(slack, sent=page))
     assert await fetch(files, attachment) == page.content
 
@@ -127,7 +135,7 @@ async def test_file_of_another_channel_is_not_given(
     [elsewhere] = parse_attachments(await share(slack, "random"))
     with pytest.raises(FileError, match="does not let me see it"):
         await files.renew(want(slack, elsewhere, "general"))
-    with pytest.raises(FileError, match="file_not_found"):
+    with pytest.raises(FileError, match="does not let me see it"):
         await files.renew(want(slack, replace(elsewhere, id="F404"), "random"))
 
 

@@ -67,8 +67,17 @@ async def test_page_in_place_of_a_file_is_told() -> None:
     handler = answer(text="<html>Sign in", content_type="text/html")
     async with serve(handler) as (downloader, url):
         with pytest.raises(FileError, match="the app needs"):
-            await downloader.fetch(Address(url, refuses_html="the app needs files:read"))
+            await downloader.fetch(Address(url, login_means="the app needs files:read"))
         assert await downloader.fetch(Address(url)) == b"<html>Sign in"
+        page = Address(url, login_means="the app needs files:read", may_be_page=True)
+        assert await downloader.fetch(page) == b"<html>Sign in"
+
+
+async def test_redirect_to_log_in_is_told_even_for_a_page() -> None:
+    page_means = "the app needs files:read"
+    async with serve(answer(302, headers={"Location": "/signin"})) as (downloader, url):
+        with pytest.raises(FileError, match=page_means):
+            await downloader.fetch(Address(url, login_means=page_means, may_be_page=True))
 
 
 @pytest.mark.parametrize("is_told", [True, False])
