@@ -5,7 +5,7 @@
         OpenAIProvider("openai", session, server.openai_url)
 
 What is queued by `play` is used up in order; then `default` answers. A step of an answer is a text, an
-`asyncio.Event` to wait for, or one of `Raw`, `Cut`, `Hang`, `Break`. `server.key` set, other keys are
+`asyncio.Event` to wait for, or one of `Raw`, `Cut`, `Drip`, `Hang`, `Break`. `server.key` set, other keys are
 refused. `server.requests` has what was asked.
 """
 
@@ -38,6 +38,14 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Drip:
+    """Bytes that come again and again, and nothing else."""
+
+    data: bytes
+    pause_seconds: float = 0.01
+
+
+@dataclass(frozen=True)
 class Hang:
     """Nothing more comes, and the connection stays."""
 
@@ -50,7 +58,7 @@ class Break:
     message: str = "Overloaded"
 
 
-Step = str | asyncio.Event | Raw | Cut | Hang | Break
+Step = str | asyncio.Event | Raw | Cut | Drip | Hang | Break
 
 
 @dataclass(frozen=True, init=False)
@@ -373,6 +381,10 @@ class ScriptedModelServer:
                 await response.write(data)
             case Break(kind, message):
                 await response.write(wire.error(kind, message))
+            case Drip(data, pause_seconds):
+                while not self._closing.is_set():
+                    await response.write(data)
+                    await asyncio.sleep(pause_seconds)
             case asyncio.Event():
                 await step.wait()
             case _:

@@ -177,6 +177,26 @@ class TestRequests:
         await read(provider, ask("m", temperature=1.7))
         assert server.requests[0].payload["temperature"] == 1.0
 
+    async def test_a_longest_answer_that_the_model_tells_is_heeded(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        told = "which is the maximum allowed number of output tokens for claude-sonnet-4-5-20250929"
+        server.play(Refuse(400, f"max_tokens: 100 > 64, {told}", "invalid_request_error"))
+        await read(provider, ask("m"))
+        await read(provider, ask("m"))
+        assert [request.payload["max_tokens"] for request in server.requests] == [100, 64, 64]
+
+    async def test_an_answer_that_the_window_has_no_room_for_is_shorter_this_once(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        message = "input length and `max_tokens` exceed context limit: 199000 + 4096 > 200000"
+        server.play(Refuse(400, message, "invalid_request_error"))
+        request = replace(ask("m"), max_new_tokens=4096)
+        await read(provider, request)
+        await read(provider, request)
+        limits = [request.payload["max_tokens"] for request in server.requests]
+        assert limits == [4096, 1000, 4096]
+
     async def test_a_temperature_that_is_refused_is_left_out(
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:

@@ -13,10 +13,7 @@ from tests.core.providers.completions import (
 )
 from tests.core.providers.contract import Kit, ProviderContract, ask, read, text_of
 from tests.core.providers.kits import HttpKit
-from tests.core.providers.scripted_server import (
-    Refuse,
-    ScriptedModelServer,
-)
+from tests.core.providers.scripted_server import Plain, Refuse, ScriptedModelServer
 
 
 class TestContract(ProviderContract):
@@ -102,6 +99,35 @@ class TestRequests:
         )
         await read(provider, ask("m", temperature=0.5))
         assert set(server.requests[-1].payload) == {"model", "messages", "stream", "max_tokens"}
+
+    async def test_a_model_that_knows_no_system_prompt_gets_it_with_the_first_question(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Refuse(400, "System role not supported"))
+        for _ in range(2):
+            await read(provider, ask("m", "Hi", "Hello", "And?", system="Be brief"))
+        first, *others = [request.payload["messages"] for request in server.requests]
+        assert first[0] == {"role": "system", "content": "Be brief"}
+        assert [[each["content"] for each in messages] for messages in others] == [
+            ["Be brief\n\nHi", "Hello", "And?"]
+        ] * 2
+
+    async def test_a_model_that_does_not_stream_answers_as_a_whole(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        message = "Unsupported value: 'stream' does not support true with this model."
+        server.play(Refuse(400, message), Plain("Hello"))
+        assert text_of(await read(provider, ask("m"))) == "Hello"
+        assert set(server.requests[-1].payload) == {"model", "messages", "max_tokens"}
+
+    async def test_a_longest_answer_that_the_model_tells_is_heeded(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        message = "max_tokens is too large: 100. This model supports at most 64 completion tokens."
+        server.play(Refuse(400, message))
+        await read(provider, ask("m"))
+        await read(provider, ask("m"))
+        assert [request.payload["max_tokens"] for request in server.requests] == [100, 64, 64]
 
     async def test_openai_itself_is_sent_the_newer_name_for_the_limit(
         self, server: ScriptedModelServer

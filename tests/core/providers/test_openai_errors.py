@@ -19,6 +19,7 @@ from core.errors import (
     UnreachableError,
 )
 from core.providers.base import Provider, Timeouts
+from core.providers.dialect import MAX_LESSONS
 from core.providers.openai import OpenAIProvider
 from tests.core.providers.completions import (
     KEY,
@@ -31,7 +32,9 @@ from tests.core.providers.completions import (
 from tests.core.providers.contract import ask, read, text_of
 from tests.core.providers.scripted_server import (
     Answer,
+    Drip,
     Hang,
+    Raw,
     Refuse,
     ScriptedModelServer,
 )
@@ -40,6 +43,9 @@ from tests.core.providers.scripted_server import (
 @pytest.fixture
 def provider(session: aiohttp.ClientSession, server: ScriptedModelServer) -> Provider:
     return make_openai(session, server, KEY)
+
+
+KEEP_ALIVE = Drip(b": OPENROUTER PROCESSING\n\n")
 
 
 class TestRefusals:
@@ -80,6 +86,31 @@ class TestRefusals:
         with pytest.raises(AuthError):
             await provider.load_models()
 
+    @pytest.mark.parametrize("key", ["sk-test\nX-Evil: 1", "sk-\rtest", "sk-te\x00st"])
+    async def test_a_key_that_no_header_can_hold_is_refused_before_it_is_sent(
+        self, session: aiohttp.ClientSession, server: ScriptedModelServer, key: str
+    ) -> None:
+        provider = make_openai(session, server, key)
+        with pytest.raises(AuthError, match="copy it again") as refused:
+            await read(provider, ask("m"))
+        assert "sk-" not in str(refused.value)
+        assert refused.value.model == "openai/m"
+        with pytest.raises(AuthError):
+            await provider.load_models()
+        assert not server.requests
+
+    async def test_a_server_that_refuses_one_thing_after_another_is_not_asked_for_ever(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        def refuse(payload: dict[str, Any]) -> Refuse:
+            limit = payload["max_tokens"]
+            return Refuse(400, f"max_tokens is too large: the valid range is [1, {limit - 1}]")
+
+        server.default = refuse
+        with pytest.raises(BadRequestError):
+            await read(provider, ask("m"))
+        assert len(server.requests) == MAX_LESSONS
+
     async def test_how_long_to_wait_is_told(
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:
@@ -108,6 +139,10 @@ class TestBounds:
         [
             (Timeouts(first_token=SHORT), Answer(Hang()), "no first word"),
             (Timeouts(first_token=SHORT), Answer(data(delta("")), Hang()), "no first word"),
+            (Timeouts(first_token=SHORT), Answer(KEEP_ALIVE), "no first word"),
+            (Timeouts(first_token=SHORT), Answer(Raw(b"\n"), Drip(b"\n")), "no first word"),
+            (Timeouts(between_tokens=SHORT), Answer("Hel", KEEP_ALIVE), "no further word"),
+            (Timeouts(total=SHORT), Answer(Drip(data(delta("x")).data)), "no whole answer"),
             (Timeouts(between_tokens=SHORT), Answer("Hel", Hang()), "no further word"),
             (Timeouts(total=SHORT), Answer("Hel", Hang()), "no whole answer"),
         ],
