@@ -29,6 +29,7 @@ from core.providers.base import Models
 from core.providers.proxy import find_proxy
 from core.providers.router import Router
 from core.quotas import Quotas, load_quotas
+from core.ratios import keep_ratios
 from core.run import TurnOptions
 from core.scheduler import run_scheduler
 from core.settings import Settings
@@ -76,9 +77,10 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         downloader = await stack.enter_async_context(open_downloader(limits, find_proxy))
         intake = Intake(store, downloader, limits)
         options = turn_options(settings)
-        memory = build_memory(store, models, options, settings, config)
-        quotas = LiveQuotas(load_quotas(settings), config) if is_runner else Quotas
         prices = Prices(models.find_address, models.find_price)
+        gauge = Gauge()
+        memory = build_memory(store, models, options, settings, config, prices, gauge)
+        quotas = LiveQuotas(load_quotas(settings), config) if is_runner else Quotas
         gate = Gate(store, prices, quotas, settings.queue_notice)
         if is_runner:
             await asyncio.to_thread(warn_of_unknown_prices, quotas(), models, prices)
@@ -87,6 +89,7 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         )
         if is_runner:
             await stack.enter_async_context(beside(turns.share()))
+            await stack.enter_async_context(keep_ratios(store, gauge))
             await stack.enter_async_context(beside(run_scheduler(store, settings.retention)))
         yield App(settings, store, models, turns, Threads(store, models, turns))
 
@@ -141,7 +144,13 @@ class LiveQuotas:
 
 
 def build_memory(
-    store: Store, models: Models, options: TurnOptions, settings: Settings, config: ConfigFile
+    store: Store,
+    models: Models,
+    options: TurnOptions,
+    settings: Settings,
+    config: ConfigFile,
+    prices: Prices,
+    gauge: Gauge,
 ) -> Memory:
     """Build what prepares questions. Raises SettingsError where no model summarizes."""
     summary_model = settings.summary_model
@@ -151,8 +160,7 @@ def build_memory(
         except UnknownModelError as error:
             mend = "Name a model that a configured provider serves, or leave it empty."
             raise SettingsError("SUMMARY_MODEL", str(error), mend) from error
-    gauge = Gauge()
-    summaries = Summaries(store, models, summary_model, gauge)
+    summaries = Summaries(store, models, summary_model, gauge, prices)
     return Memory(
         store,
         models,

@@ -158,7 +158,11 @@ class ContextTooLongError(ProviderError):
 
 
 class EmptyAnswerError(ProviderError):
-    """The model answered without a word."""
+    """The model answered without a word. `was_cut_off` says that thinking used up all its room."""
+
+    def __init__(self, model: str, detail: str, *, was_cut_off: bool = False) -> None:
+        super().__init__(model, detail)
+        self.was_cut_off = was_cut_off
 
 
 class UnknownModelError(SkeinError):

@@ -40,11 +40,16 @@ class Gate:
         self._get_quotas = get_quotas
         self._now = now
 
+    @property
+    def is_open(self) -> bool:
+        """Whether all are let in, since nothing is limited for anybody."""
+        return self._get_quotas().is_empty
+
     async def find_refusal(self, turn: Turn) -> str | None:
         """Let a turn in that is under way, or say in words for people why not. Raises StoreError."""
         quotas = self._get_quotas()
         limits = quotas.find_limits(turn.key, turn.author)
-        if not limits:
+        if not limits and self.is_open:  # it was let in as it started
             return None
         refusal = await self._store.admit(turn, limits, quotas.zone)
         if refusal is None:
@@ -82,11 +87,12 @@ class Gate:
         return Meter(ref, request, self._prices)
 
 
-def name_asker(turn: Turn, on_place: Callable[[int | None], None]) -> Asker:
+def name_asker(turn: Turn, on_place: Callable[[int | None], None], meter: Meter) -> Asker:
     """Say for whom a turn's requests are made."""
     key = turn.key
     return Asker(
         person=f"{key.platform}/{turn.author.id}",
         channel=f"{key.platform}/{key.workspace}/{key.channel}",
         on_place=on_place,
+        on_attempt=meter.note_attempt,
     )

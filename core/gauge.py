@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _MAX_MODELS = 256
@@ -20,6 +21,8 @@ _RISE, _FALL = 0.5, 0.1
 class _Known:
     ratio: float = 1.0
     limit: int | None = None
+    is_fresh: bool = False
+    """Whether something was learned of the ratio that nobody was told yet."""
 
 
 class Gauge:
@@ -45,11 +48,26 @@ class Gauge:
         known = self._get(model)
         sample = min(max(told / estimated, _LOWEST), _HIGHEST)
         known.ratio += (sample - known.ratio) * (_RISE if sample > known.ratio else _FALL)
+        known.is_fresh = True
 
     def note_limit(self, model: str, limit: int) -> None:
         """Learn a window as a refusal tells it."""
         if limit > 0:
             self._get(model).limit = limit
+
+    def take(self, ratios: Mapping[str, float]) -> None:
+        """Take over what was learned elsewhere, where nothing newer was learned here; the first win."""
+        for model, ratio in list(ratios.items())[:_MAX_MODELS]:
+            known = self._get(model)
+            if not known.is_fresh:
+                known.ratio = min(max(ratio, _LOWEST), _HIGHEST)
+
+    def give(self) -> dict[str, float]:
+        """Give what was learned here since the last time."""
+        learned = {model: known.ratio for model, known in self._known.items() if known.is_fresh}
+        for known in self._known.values():
+            known.is_fresh = False
+        return learned
 
     def _get(self, model: str) -> _Known:
         known = self._known.setdefault(model, _Known())

@@ -135,6 +135,11 @@ class Quotas:
     zone: tzinfo = UTC
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing is limited, for anybody."""
+        return not self.defaults and not any(self.own.values())
+
+    @property
     def limits_cost(self) -> bool:
         """Whether anything is limited by what it costs."""
         all_rules = (self.defaults, *self.own.values())

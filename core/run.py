@@ -27,7 +27,7 @@ from core.gate import Gate, name_asker
 from core.intake import Intake
 from core.lease import Lease
 from core.memory import AnswerOptions, Loaded, Memory, Prepared
-from core.meter import Meter
+from core.meter import Meter, keep_expenses
 from core.providers.base import ModelRef, Models, Request
 from core.queue_notice import QueueNotice
 from core.sink import ReplySink
@@ -94,7 +94,7 @@ class Run:
         self._gate = means.gate
         self._options = means.options
         self._age = age
-        self._meter: Meter | None = None
+        self._meters: list[Meter] = []
         self._prepared: Prepared | None = None
         self._shown = ""
         self._was_stopped = False
@@ -103,6 +103,14 @@ class Run:
     async def run(self) -> None:
         """Answer, deliver, and say so in the journal."""
         await self._sink.start()
+        try:
+            await self._run()
+        finally:
+            author = self.turn.author
+            spent = [e for meter in self._meters for e in meter.list_expenses("attempt", author)]
+            await keep_expenses(self._store, self.turn.conversation_id, spent)
+
+    async def _run(self) -> None:
         try:
             text = await self._find_text()
         except _StoppedError:
@@ -153,7 +161,7 @@ class Run:
         model, text, usage = await self._ask_stoppably()
         if not await self._save(text, model, usage):
             raise _StoppedError
-        self._meter = None  # what it took is stored with the answer
+        self._meters[-1].keep()
         return text
 
     async def _save(self, text: str, model: str, usage: Usage) -> bool:
@@ -226,9 +234,10 @@ class Run:
         return await self._memory.load(self.turn.key)
 
     async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, str, Usage]:
-        self._meter = meter = self._gate.measure(ref, request)
+        meter = self._gate.measure(ref, request)
+        self._meters.append(meter)
         notice = QueueNotice(self._sink.hold, self._gate.notice_after)
-        request = replace(request, asker=name_asker(self.turn, notice.on_place))
+        request = replace(request, asker=name_asker(self.turn, notice.on_place, meter))
         note, unseen = "", ""
         try:
             async with beside(notice.run()), self._means.models.stream(ref, request) as chunks:
@@ -296,10 +305,12 @@ class Run:
 
     async def _keep_usage(self) -> None:
         """Keep what an answer took that broke off, which is no reason to fail."""
-        if self._meter is None or not self._meter.has_begun:
+        if not self._meters or not self._meters[-1].has_begun:
             return
+        meter = self._meters[-1]
         try:
-            await self._store.save_usage(self.turn, self._meter.model, self._meter.read())
+            if await self._store.save_usage(self.turn, meter.model, meter.read()):
+                meter.keep()
         except StoreError as error:
             log.warning("%s: what it took is not kept: %s", self._name, error)
 

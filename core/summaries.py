@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from core import errors
-from core.conversation import Message, ThreadKey, Usage
+from core.conversation import Message, ThreadKey
 from core.errors import EmptyAnswerError, SkeinError, UnknownModelError
 from core.gauge import Gauge
+from core.meter import Meter, keep_expenses
+from core.pauses import Pauses
+from core.prices import Prices
 from core.providers.base import Asker, ModelRef, Models, Request
 from core.store.base import Memory, Store, Summary
 from core.tokens import cut_text, estimate_input_tokens, estimate_tokens
@@ -28,7 +32,15 @@ CLAIM = timedelta(minutes=5)
 STEP_TIMEOUT = timedelta(minutes=2)
 MAX_WAITING = 200
 """Conversations that wait for their summary here; one more has its chance after its next turn."""
-_ASKER = Asker("summaries", is_patient=True)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=2), timedelta(days=1)
+"""How long a conversation whose summary failed is left alone, from the first failure on."""
+FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(minutes=15)
+"""How long all are, once `_PATIENCE` in a row have failed."""
+_PATIENCE = 3
+_THINKING_TOKENS = 1_000
+"""Room for what a reasoning model thinks first."""
+_MOST_TOKENS = 4_096
+"""Room for one that used all that up. Any model may write so much."""
 _MESSAGES_PER_STEP = 100
 _TOKENS_PER_STEP = 8_000
 _MOST_OF_A_STEP = 4
@@ -56,19 +68,34 @@ class Summaries:
     """Makes summaries in the background. `aclose` ends what is under way: it is only made again."""
 
     def __init__(
-        self, store: Store, models: Models, model: str | None = None, gauge: Gauge | None = None
+        self,
+        store: Store,
+        models: Models,
+        model: str | None = None,
+        gauge: Gauge | None = None,
+        prices: Prices | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._models = models
         self._model = model
         self._gauge = gauge or Gauge()
+        self._prices = prices or Prices()
+        self._pauses = Pauses(FIRST_PAUSE, LONGEST_PAUSE, clock=clock)
+        self._rests = Pauses(FIRST_REST, LONGEST_REST, patience=_PATIENCE - 1, clock=clock)
+        self._thinkers: set[str] = set()
         self._waiting: dict[ThreadKey, Job] = {}
         self._making: dict[ThreadKey, asyncio.Event] = {}
         self._worker: asyncio.Task[None] | None = None
         self._is_closed = False
 
     def start(self, job: Job) -> None:
-        """Make a summary once those before it are made. Returns at once and never raises."""
+        """Make a summary once those before it are made. Returns at once and never raises.
+
+        One that failed is left alone for a while, and all are where several in a row did.
+        """
+        if self._pauses.is_paused(str(job.key)) or self._rests.is_paused():
+            return
         if self._is_closed or (len(self._waiting) >= MAX_WAITING and job.key not in self._waiting):
             return
         self._waiting[job.key] = job
@@ -107,12 +134,20 @@ class Summaries:
     async def _work(self) -> None:
         while self._waiting:
             job = self._waiting.pop(next(iter(self._waiting)))
+            if self._rests.is_paused():
+                continue
             try:
                 await self.make(job)
             except SkeinError as error:
                 log.warning("%s: no summary for now: %s", job.key, error)
+                self._note_failure(job)
             except Exception:
                 log.exception("%s: no summary for now", job.key)
+                self._note_failure(job)
+
+    def _note_failure(self, job: Job) -> None:
+        self._pauses.note_failure(str(job.key))
+        self._rests.note_failure()
 
     async def _make(self, job: Job) -> bool:
         memory = await self._store.load_memory(job.key)
@@ -121,7 +156,10 @@ class Summaries:
         if not await self._store.claim_summary(memory.id, CLAIM):
             return False
         try:
-            return await self._extend(memory.id, job)
+            is_made = await self._extend(memory.id, job)
+            self._pauses.note_success(str(job.key))
+            self._rests.note_success()
+            return is_made
         finally:
             await self._store.release_summary(memory.id)
 
@@ -146,30 +184,59 @@ class Summaries:
         lines, until = render_span(span, step_tokens)
         old = memory.summary
         request = _build_request(ref, old.text if old else "", lines, job.max_tokens)
-        text, usage = await self._ask(ref, request)
-        if not text:  # reasoning may use up all there is room for
-            raise EmptyAnswerError(str(ref), "the summary has no text")
-        self._gauge.note_usage(
-            str(ref), estimate_input_tokens(request.system, request.messages), usage.input_tokens
-        )
-        text = shorten(text, job.max_tokens)
+        text = shorten(await self._write(conversation_id, ref, request), job.max_tokens)
         new = Summary(memory.cleared_position, until, text, str(ref))
-        is_saved = await self._store.save_summary(conversation_id, old, new, usage)
+        is_saved = await self._store.save_summary(conversation_id, old, new)
         log.info("%s: summarized up to message %d by %s", job.key, until, ref)
         return is_saved
 
-    async def _ask(self, ref: ModelRef, request: Request) -> tuple[str, Usage]:
-        text, usage = "", Usage()
+    async def _write(self, conversation_id: int, ref: ModelRef, request: Request) -> str:
+        """Have a summary written; once more, with more room, where thinking used up all there was."""
+        least = request.max_new_tokens
+        most = max(least, min(_MOST_TOKENS, ref.window_tokens // 4))
+        rooms = [min(least + _THINKING_TOKENS, most), most]
+        if str(ref) in self._thinkers or rooms[0] == most:
+            del rooms[0]
+        for room in rooms:
+            try:
+                return await self._ask(conversation_id, ref, replace(request, max_new_tokens=room))
+            except EmptyAnswerError as error:
+                if not error.was_cut_off or room == most:
+                    raise
+                self._thinkers.add(str(ref))
+        raise AssertionError("the last attempt answers or raises")
+
+    async def _ask(self, conversation_id: int, ref: ModelRef, request: Request) -> str:
+        meter = Meter(ref, request, self._prices)
+        asker = Asker("summaries", on_attempt=meter.note_attempt, is_patient=True)
+        try:
+            text = await self._read(ref, replace(request, asker=asker), meter)
+        finally:
+            await keep_expenses(self._store, conversation_id, meter.list_expenses("summary"))
+        told = meter.read()
+        if not told.is_estimated and meter.model == str(ref):
+            sent_tokens = estimate_input_tokens(request.system, request.messages)
+            self._gauge.note_usage(str(ref), sent_tokens, told.input_tokens)
+        return text
+
+    async def _read(self, ref: ModelRef, request: Request, meter: Meter) -> str:
+        """Read a summary whole. Raises EmptyAnswerError where it has no text."""
+        text, was_cut_off = "", False
         try:
             async with (
                 asyncio.timeout(STEP_TIMEOUT.total_seconds()),
                 self._models.stream(ref, request) as chunks,
             ):
                 async for chunk in chunks:
-                    text, usage = text + chunk.text, chunk.usage or usage
+                    meter.heed(chunk)
+                    text = chunk.text if chunk.is_restart else text + chunk.text
+                    was_cut_off = was_cut_off or chunk.finish_reason == "length"
         except TimeoutError as error:
             raise errors.TimeoutError(str(ref), "the summary took too long") from error
-        return text.strip(), usage
+        if not text.strip():
+            detail = "the summary has no text"
+            raise EmptyAnswerError(str(ref), detail, was_cut_off=was_cut_off)
+        return text.strip()
 
     def _find_model(self, memory: Memory) -> ModelRef:
         """Give the model for summaries, else the conversation's, else the default one."""
@@ -182,7 +249,8 @@ class Summaries:
     def _find_room(self, ref: ModelRef, max_tokens: int) -> int:
         """Say how much of what was said goes into one step, beside instruction and both summaries."""
         window = min(ref.window_tokens, self._gauge.find_limit(str(ref)) or ref.window_tokens)
-        room = int(window * 0.9 / self._gauge.get_ratio(str(ref))) - 2 * max_tokens
+        written = max(max_tokens, min(_MOST_TOKENS, window // 4))
+        room = int((window * 0.9 - written) / self._gauge.get_ratio(str(ref))) - max_tokens
         return max(100, min(_TOKENS_PER_STEP, room - estimate_tokens(INSTRUCTION)))
 
 
@@ -218,6 +286,5 @@ def _build_request(ref: ModelRef, summary: str, lines: str, max_tokens: int) -> 
         messages=(Message.user("\n\n".join(parts)),),
         system=INSTRUCTION.format(words=max(20, max_tokens // 2)),
         max_new_tokens=max_tokens,
-        asker=_ASKER,
         purpose="summary",
     )

@@ -257,7 +257,9 @@ class Turns:
             if turn is not None:
                 return turn
         is_merging = self._options.waiting == "merge"
-        return await self._store.start_next(conversation_id, is_merging=is_merging)
+        return await self._store.start_next(
+            conversation_id, is_merging=is_merging, is_admitted=self.gate.is_open
+        )
 
     async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""

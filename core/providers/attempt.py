@@ -28,6 +28,11 @@ class RequestMeter:
         self.finish_reason = chunk.finish_reason or self.finish_reason
 
     @property
+    def told(self) -> Usage | None:
+        """What the provider told of it so far."""
+        return self._usage
+
+    @property
     def used_tokens(self) -> int:
         """What it took so far, input and output together."""
         told = self._usage or Usage()
@@ -62,7 +67,11 @@ class NoWordError(EmptyAnswerError):
     """
 
     def __init__(self, model: str, meter: RequestMeter) -> None:
-        super().__init__(model, f"the answer has no text and ended for: {meter.finish_reason}")
+        super().__init__(
+            model,
+            f"the answer has no text and ended for: {meter.finish_reason}",
+            was_cut_off=meter.finish_reason == "length",
+        )
         self.is_accident = meter.finish_reason in ("stop", "other")
         self.used_tokens = meter.used_tokens
 

@@ -118,16 +118,21 @@ class Attempts:
         admission: Admission,
         number: int,
     ) -> Opened:
-        """Read up to the first text."""
-        async with AsyncExitStack() as stack:
-            chunks = await stack.enter_async_context(provider.stream(request))
-            meter = RequestMeter(estimate_input_tokens(request))
-            head: list[Chunk] = []
-            async for chunk in chunks:
-                meter.add(chunk)
-                head.append(chunk)
-                if chunk.pause:
-                    self.pause(ref, chunk.pause)
-                if chunk.text.strip():
-                    return Opened(ref, stack.pop_all(), chunks, head, meter, admission, number)
-            raise NoWordError(str(ref), meter)
+        """Read up to the first text. What an attempt took that has none is told to who asked."""
+        meter = RequestMeter(estimate_input_tokens(request))
+        head: list[Chunk] = []
+        try:
+            async with AsyncExitStack() as stack:
+                chunks = await stack.enter_async_context(provider.stream(request))
+                async for chunk in chunks:
+                    meter.add(chunk)
+                    head.append(chunk)
+                    if chunk.pause:
+                        self.pause(ref, chunk.pause)
+                    if chunk.text.strip():
+                        return Opened(ref, stack.pop_all(), chunks, head, meter, admission, number)
+                raise NoWordError(str(ref), meter)
+        except BaseException:
+            if meter.told:
+                request.asker.on_attempt(ref, meter.told)
+            raise

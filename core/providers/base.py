@@ -19,17 +19,23 @@ def _tell_nobody(_: int | None) -> None:
     """Do nothing."""
 
 
+def _note_nothing(_: ModelRef, __: Usage) -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """For whom a request is made, so that nobody holds up the others, and who hears of waiting.
 
     `on_place` is told how many requests are ahead in the queue before the provider's limits, and
-    None when the request is let in, or given up.
+    None when the request is let in, or given up. `on_attempt` is told of what an attempt took that
+    came to no word, where the provider says so: it is paid for all the same.
     """
 
     person: str = ""
     channel: str = ""
     on_place: Callable[[int | None], None] = field(default=_tell_nobody, compare=False)
+    on_attempt: Callable[[ModelRef, Usage], None] = field(default=_note_nothing, compare=False)
     is_patient: bool = False
     """Whether nobody waits for it: it lines up only once nobody else does."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from core.store.rooms.accounts import Accounts, Grouping, Totals, UsageLine, add_totals
+from core.store.rooms.accounts import Accounts, Expense, Grouping, Totals, UsageLine, add_totals
 from core.store.rooms.attachments import Attachments, WantedFile
 from core.store.rooms.conversations import ConversationInfo, Conversations, StoredMessage
 from core.store.rooms.journal import Journal, Recorded
@@ -25,6 +25,7 @@ __all__ = [
     "HEARTBEAT",
     "LEASE",
     "ConversationInfo",
+    "Expense",
     "Grouping",
     "Memory",
     "Pin",

@@ -11,7 +11,7 @@ from core.store.rows import Row, Value, parse_time
 
 PAGE_ROWS = 500
 LARGE_PAGE_ROWS = 4
-_TEXT_KEYS = (("sha256",), ("place",))
+_TEXT_KEYS = (("sha256",), ("place",), ("model",))
 _FIRST = -(2**31)  # a notice's part is negative
 
 
@@ -85,12 +85,14 @@ TABLES = (
     Table(
         "background_requests",
         (
-            "conversation_id", "number", "purpose", "model", "input_tokens", "output_tokens",
-            "cached_tokens", "made_at",
+            "conversation_id", "number", "purpose", "model", "platform", "workspace", "channel",
+            "author_id", "author_name", "input_tokens", "output_tokens", "cached_tokens",
+            "written_tokens", "is_estimated", "cost_nanos", "made_at",
         ),
         ("conversation_id", "number"),
     ),
     Table("place_prompts", ("place", "prompt", "updated_at"), ("place",)),
+    Table("token_ratios", ("model", "ratio_milli", "updated_at"), ("model",)),
 )  # fmt: skip
 """In the order in which they refer to one another."""
 

@@ -19,9 +19,10 @@ from core.providers.base import Request
 from core.run import TurnOptions
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
-from core.summaries import MAX_WAITING, Job, Summaries, render_span, shorten
+from core.summaries import LONGEST_PAUSE, MAX_WAITING, Job, Summaries, render_span, shorten
 from core.tokens import estimate_tokens
 from core.turns import Turns
+from tests.core.clock import FakeClock
 from tests.fakes import ADA, FakeModels, RecordingSinks, make_incoming
 
 KEY = ThreadKey("test", "w1", "c1", "t1")
@@ -48,6 +49,7 @@ class Talk:
     summaries: Summaries
     turns: Turns
     sinks: RecordingSinks
+    clock: FakeClock
     count: int = 0
 
     async def ask(self, text: str) -> Request:
@@ -70,11 +72,12 @@ async def open_talk(
 ) -> AsyncGenerator[Talk]:
     models, sinks, gauge = FakeModels(reply), RecordingSinks(), Gauge()
     models.usage = lambda request: Usage(size(request), 5)
-    summaries = Summaries(store, models, "other", gauge)
+    clock = FakeClock()
+    summaries = Summaries(store, models, "other", gauge, clock=clock.now)
     memory = Memory(store, models, options, summaries=summaries, gauge=gauge, **more)  # pyright: ignore[reportArgumentType]
     async with Turns(store, models, options, memory=memory) as turns:
         turns.attach("test", sinks.open_sink)
-        yield Talk(store, models, memory, summaries, turns, sinks)
+        yield Talk(store, models, memory, summaries, turns, sinks, clock)
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ async def test_a_long_talk_stays_within_its_room_and_the_rest_is_summarized(talk
     assert summary is not None
     assert summary.model == "fake/other"
     steps = [each for each in talk.models.requests if each.purpose == "summary"]
-    assert len(await talk.store.load_background_usage(KEY)) == len(steps) > 3
+    assert len(await talk.store.load_expenses(KEY)) == len(steps) > 3
     asked = " ".join(each.messages[0].text.partition("<messages>")[2] for each in steps)
     assert [asked.count(f"#{number} ") for number in range(20)] == [1] * 20
 
@@ -137,6 +140,7 @@ async def test_a_failed_summary_is_made_after_a_later_turn(sqlite_store: Store):
     async with open_talk(sqlite_store, reply=reply) as talk:
         for number in range(12):
             request = await talk.ask(f"#{number} " + "word " * 20)
+            talk.clock.advance(LONGEST_PAUSE.total_seconds())
             assert size(request) + request.max_new_tokens <= 600
         assert not errors
         assert (await sqlite_store.load_memory(KEY)).summary is not None

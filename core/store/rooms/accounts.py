@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, tzinfo
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
-from core.conversation import ThreadKey, Turn, Usage
+from core.conversation import Author, ThreadKey, Turn, Usage
 from core.quotas import Limit, Refusal, Scope, Used
 
 
@@ -20,6 +20,21 @@ class Grouping(StrEnum):
     USER = "user"
     CHANNEL = "channel"
     PLATFORM = "platform"
+
+
+Purpose = Literal["summary", "attempt"]
+"""What was paid for beside answers: summaries, and attempts that another one took the place of."""
+Kind = Literal["answer", "summary", "attempt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """A request to a model beside the answers that turns keep. An attempt has its question's author."""
+
+    purpose: Purpose
+    model: str
+    usage: Usage
+    author: Author | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,7 @@ def add_totals(one: Totals, other: Totals) -> Totals:
 class UsageLine:
     """A line of a report: what it is about, the fields of its grouping, and the sums."""
 
+    kind: Kind = "answer"
     day: str = ""
     """As 2026-01-31."""
     model: str = ""
@@ -85,14 +101,33 @@ class Accounts(Protocol):
         """Commit what a turn took that comes to no answer. False if the turn was taken over."""
         ...
 
+    async def add_expenses(self, conversation_id: int, expenses: Sequence[Expense]) -> None:
+        """Commit what was paid for beside answers. One for a conversation that is gone is forgotten."""
+        ...
+
+    async def load_expenses(self, key: ThreadKey) -> Sequence[Expense]:
+        """Read what was paid for in a conversation beside its answers, in order."""
+        ...
+
+    async def load_token_ratios(self) -> Mapping[str, float]:
+        """Read by how much models' tokens exceed Skein's estimate, as any process learned, newest first."""
+        ...
+
+    async def save_token_ratios(self, ratios: Mapping[str, float]) -> None:
+        """Commit by how much these models' tokens exceed the estimate."""
+        ...
+
     async def load_used(
         self, scope: Scope, key: ThreadKey, author_id: str, since: datetime
     ) -> Used:
-        """Sum up what a person, or all in a channel or workspace, used since a time."""
+        """Sum up what a person's answers took since a time, or all that was paid for in a place."""
         ...
 
     async def load_usage(
         self, by: Grouping, since: datetime, until: datetime, zone: tzinfo
     ) -> Sequence[UsageLine]:
-        """Sum up what was used from a time until another one, that one excluded; days are the zone's."""
+        """Sum up what was used from a time until another one, that one excluded; days are the zone's.
+
+        Answers, summaries and further attempts have lines of their own.
+        """
         ...

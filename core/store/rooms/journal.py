@@ -50,11 +50,14 @@ class Journal(Protocol):
         """Read the other turns that a turn's reply answers, by platform time."""
         ...
 
-    async def start_next(self, conversation_id: int, *, is_merging: bool = False) -> Turn | None:
+    async def start_next(
+        self, conversation_id: int, *, is_merging: bool = False, is_admitted: bool = False
+    ) -> Turn | None:
         """Move the earliest queued turn, by platform time, to `running`. None when there is none.
 
         With `is_merging` it is the latest one, whose reply answers all that are queued: the others
-        are merged into it, and end with it.
+        are merged into it, and end with it. With `is_admitted` it is let in as it starts, since
+        nothing is limited.
         """
         ...
 

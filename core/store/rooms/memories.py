@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from core.conversation import Author, Message, Role, ThreadKey, Usage
+from core.conversation import Author, Message, Role, ThreadKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class PlacePrompts:
 
 
 class Memories(Protocol):
-    """Keeps summaries, pins, and what making summaries took. `clear` drops summary and pins."""
+    """Keeps summaries and pins. `clear` drops summary and pins."""
 
     async def load_memory(self, key: ThreadKey) -> Memory:
         """Read what a conversation has beside its messages. A conversation that is not there has nothing."""
@@ -76,13 +76,11 @@ class Memories(Protocol):
         """Claim the making of a conversation's summary, or hold it for longer. False while another has it."""
         ...
 
-    async def save_summary(
-        self, conversation_id: int, old: Summary | None, new: Summary, usage: Usage
-    ) -> bool:
-        """Commit a longer summary in the old one's place, and what it took, to which nobody objects.
+    async def save_summary(self, conversation_id: int, old: Summary | None, new: Summary) -> bool:
+        """Commit a longer summary in the old one's place.
 
-        False, with nothing changed but the usage, where another one stands there by now or the
-        conversation was cleared.
+        False, with nothing changed, where another one stands there by now or the conversation was
+        cleared.
         """
         ...
 
@@ -119,8 +117,4 @@ class Memories(Protocol):
 
     async def set_place_prompt(self, key: ThreadKey, scope: Scope, prompt: str | None) -> None:
         """Say how the bot is to behave in a conversation's workspace or channel; None takes it back."""
-        ...
-
-    async def load_background_usage(self, key: ThreadKey) -> Sequence[tuple[str, Usage]]:
-        """Read which models were asked for a conversation beside its turns, and what each time took."""
         ...

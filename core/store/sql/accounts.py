@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 
-from core.conversation import ThreadKey, Turn, Usage
+from core.conversation import Author, ThreadKey, Turn, Usage
 from core.quotas import (
     Limit,
     Period,
@@ -17,11 +17,12 @@ from core.quotas import (
     find_begin,
     find_longest,
     find_refusal,
+    from_nanos,
     to_nanos,
 )
 from core.store.database import Transaction
-from core.store.rooms.accounts import Grouping, Totals, UsageLine, add_totals
-from core.store.rows import Row, Value, parse_time
+from core.store.rooms.accounts import Expense, Grouping, Kind, Totals, UsageLine, add_totals
+from core.store.rows import Row, Value, parse_time, render_key, render_text
 from core.store.sql.room import Room, in_transaction
 from core.store.sql.sums import Reads, Sums
 
@@ -75,6 +76,50 @@ class SqlAccounts(Room):
             "save_usage", turn_id=turn.id, attempt=turn.attempts, model=model, **values
         )
         return saved is not None
+
+    @in_transaction
+    async def add_expenses(
+        self, transaction: Transaction, conversation_id: int, expenses: Sequence[Expense]
+    ) -> None:
+        """Keep what was paid for beside answers."""
+        await transaction.lock_conversation(conversation_id)
+        for expense in expenses:
+            values = render_usage(expense.usage)
+            del values["first_text_ms"], values["answer_ms"]
+            author = expense.author or Author("")
+            await transaction.find(
+                "add_expense",
+                conversation_id=conversation_id,
+                purpose=expense.purpose,
+                model=expense.model,
+                author_id=author.id,
+                author_name=render_text(author.name),
+                now=self._now(),
+                **values,
+            )
+
+    async def load_expenses(self, key: ThreadKey) -> Sequence[Expense]:
+        """Read what was paid for in a conversation beside its answers."""
+        conversation = await self.database.find("find_conversation_id", **render_key(key))
+        if conversation is None:
+            return []
+        rows = await self.database.load("load_expenses", conversation_id=conversation["id"])
+        return [_parse_expense(row) for row in rows]
+
+    async def load_token_ratios(self) -> Mapping[str, float]:
+        """Read what was learned of how models count."""
+        rows = await self.database.load("load_token_ratios")
+        return {row["model"]: row["ratio_milli"] / 1000 for row in rows}
+
+    @in_transaction
+    async def save_token_ratios(
+        self, transaction: Transaction, ratios: Mapping[str, float]
+    ) -> None:
+        """Keep what was learned of how models count."""
+        now = self._now()
+        for model, ratio in sorted(ratios.items()):
+            values = {"model": render_text(model), "ratio_milli": round(ratio * 1000)}
+            await transaction.find("put_token_ratio", **values, now=now)
 
     async def load_used(
         self, scope: Scope, key: ThreadKey, author_id: str, since: datetime
@@ -146,8 +191,23 @@ def _render_subject(scope: Scope, key: ThreadKey, author_id: str) -> dict[str, V
             return {"platform": key.platform, "workspace": key.workspace}
 
 
+def _parse_expense(row: Row) -> Expense:
+    cost = row["cost_nanos"]
+    usage = Usage(
+        input_tokens=row["input_tokens"],
+        output_tokens=row["output_tokens"],
+        cached_tokens=row["cached_tokens"],
+        written_tokens=row["written_tokens"],
+        is_estimated=bool(row["is_estimated"]),
+        cost=None if cost is None else from_nanos(cost),
+    )
+    author = Author(row["author_id"], row["author_name"]) if row["author_id"] else None
+    return Expense(row["purpose"], row["model"], usage, author)
+
+
 def _parse_line(row: Row) -> UsageLine:
     return UsageLine(
+        kind=row["kind"],
         model=row["model"],
         platform=row["platform"],
         workspace=row["workspace"],
@@ -163,9 +223,14 @@ def _parse_totals(row: Row) -> Totals:
 
 
 def _fold_days(rows: Iterable[Row], zone: tzinfo) -> list[UsageLine]:
-    days: dict[str, Totals] = {}
+    days: dict[tuple[str, Kind], Totals] = {}
     for row in rows:
         begin = _EPOCH + row["quarter"] * _QUARTER
-        day = begin.astimezone(zone).date().isoformat()
-        days[day] = add_totals(days.get(day, Totals()), _parse_totals(row))
-    return [UsageLine(day=day, totals=totals) for day, totals in sorted(days.items())]
+        line = begin.astimezone(zone).date().isoformat(), row["kind"]
+        days[line] = add_totals(days.get(line, Totals()), _parse_totals(row))
+    return [UsageLine(kind, day, totals=totals) for (day, kind), totals in _sort(days)]
+
+
+def _sort(days: Mapping[tuple[str, Kind], Totals]) -> list[tuple[tuple[str, Kind], Totals]]:
+    """Put answers before summaries and further attempts, of each day."""
+    return sorted(days.items(), key=lambda item: (item[0][0], item[0][1] != "answer", item[0][1]))

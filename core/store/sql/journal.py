@@ -97,7 +97,12 @@ class SqlJournal(Room):
 
     @in_transaction
     async def start_next(
-        self, transaction: Transaction, conversation_id: int, *, is_merging: bool = False
+        self,
+        transaction: Transaction,
+        conversation_id: int,
+        *,
+        is_merging: bool = False,
+        is_admitted: bool = False,
     ) -> Turn | None:
         """Start a queued turn, unless one is under way; the questions it answers take their places."""
         await transaction.lock_conversation(conversation_id)
@@ -112,6 +117,7 @@ class SqlJournal(Room):
             now=self._now(),
             holder=self.holder,
             lease_until=await self._read_clock(transaction) + self._lease,
+            is_admitted=is_admitted,
         )
         if started is None:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from core.conversation import Author, Message, ThreadKey, Usage
+from core.conversation import Author, Message, ThreadKey
 from core.store.database import Transaction
 from core.store.rooms.memories import Memory, Pin, PlacePrompts, Scope, Summary
 from core.store.rows import Row, parse_memory, parse_message, render_key, render_text
@@ -54,21 +54,9 @@ class SqlMemories(Room):
         conversation_id: int,
         old: Summary | None,
         new: Summary,
-        usage: Usage,
     ) -> bool:
-        """Put a longer summary in the old one's place, and note what it took."""
+        """Put a longer summary in the old one's place."""
         await transaction.lock_conversation(conversation_id)
-        now = self._now()
-        await transaction.find(
-            "add_background_request",
-            conversation_id=conversation_id,
-            purpose="summary",
-            model=new.model,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            now=now,
-        )
         extended = await transaction.find(
             "extend_summary",
             conversation_id=conversation_id,
@@ -77,7 +65,7 @@ class SqlMemories(Room):
             until_position=new.until,
             text=render_text(new.text),
             model=new.model,
-            now=now,
+            now=self._now(),
         )
         return extended is not None
 
@@ -183,19 +171,6 @@ class SqlMemories(Room):
         else:
             text = render_text(prompt)
             await transaction.find("put_place_prompt", place=place, prompt=text, now=self._now())
-
-    async def load_background_usage(self, key: ThreadKey) -> Sequence[tuple[str, Usage]]:
-        """Read what was asked of models beside the turns."""
-        conversation = await self.database.find("find_conversation_id", **render_key(key))
-        if conversation is None:
-            return []
-        rows = await self.database.load(
-            "load_background_requests", conversation_id=conversation["id"]
-        )
-        return [
-            (row["model"], Usage(row["input_tokens"], row["output_tokens"], row["cached_tokens"]))
-            for row in rows
-        ]
 
     async def _lock_pins(self, transaction: Transaction, conversation_id: int) -> Sequence[Row]:
         await transaction.lock_conversation(conversation_id)

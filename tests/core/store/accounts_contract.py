@@ -12,7 +12,7 @@ import pytest
 
 from core.conversation import Author, Incoming, ThreadKey, Turn, Usage
 from core.quotas import Limit, Measure, Period, Rule, Scope, Used, find_begin
-from core.store.base import Grouping, Store, Totals
+from core.store.base import Expense, Grouping, Store, Totals
 from tests.core.store.values import ANN, KEY, Calendar, OpenStore, ask, get_turn, start
 
 SPENT = Usage(
@@ -93,6 +93,27 @@ class AccountsContract:
         assert again is not None
         none = limit(Scope.USER, Measure.MESSAGES, Period.DAY, 0)
         assert await store.admit(again, [none], UTC) is None
+
+    async def test_question_that_started_without_any_limit_stays_let_in(self, store: Store) -> None:
+        queued = (await store.record(ask_as(0))).turn
+        turn = await store.start_next(queued.conversation_id, is_admitted=True)
+        assert turn is not None
+        await store.hand_back()
+        again = await store.take_over(turn.conversation_id)
+        assert again is not None
+        none = limit(Scope.USER, Measure.MESSAGES, Period.DAY, 0)
+        assert await store.admit(again, [none], UTC) is None
+
+    async def test_question_that_failed_before_it_was_let_in_counts_for_nothing(
+        self, store: Store, calendar: Calendar
+    ) -> None:
+        since = calendar.now()
+        turn = await start(store, ask_as(0))
+        assert await store.fail(turn, "no way to reply")
+        assert await store.load_used(Scope.USER, turn.key, "U1", since) == Used()
+        [line] = await store.load_usage(Grouping.DAY, since, since + timedelta(days=1), UTC)
+        assert (line.totals.questions, line.totals.failed) == (0, 1)
+        assert await admit(store, ask_as(1), replace(A_DAY, amount=1))
 
     async def test_questions_that_start_at_once_are_counted_one_after_another(
         self, store: Store
@@ -178,6 +199,7 @@ class AccountsContract:
         self, store: Store, calendar: Calendar
     ) -> None:
         turn = await start(store, ask_as(0))
+        assert await store.admit(turn, (), UTC) is None
         assert await store.save_usage(turn, "openai/gpt-4o-mini", SPENT)
         assert await store.fail(turn, "cut off")
         used = await store.load_used(
@@ -223,6 +245,55 @@ class AccountsContract:
             answer_ms=2000,
             timed=1,
         )
+
+    async def test_what_is_paid_for_beside_answers_counts_for_the_place_and_not_for_people(
+        self, store: Store, calendar: Calendar
+    ) -> None:
+        since = calendar.now()
+        turn = await spend(store, ask_as(0))
+        expenses = [
+            Expense("summary", "openai/small", Usage(5, 5, cost=Decimal("0.01"))),
+            Expense("attempt", "openai/large", Usage(7, 3), ADA),
+        ]
+        await store.add_expenses(turn.conversation_id, expenses)
+        assert await store.load_expenses(turn.key) == expenses
+        assert await store.load_expenses(ask_as(1).key) == []
+        own = await store.load_used(Scope.USER, turn.key, "U1", since)
+        assert own == Used(messages=1, tokens=120, cost_nanos=172_500)
+        for scope in (Scope.CHANNEL, Scope.WORKSPACE):
+            used = await store.load_used(scope, turn.key, "U1", since)
+            assert used == Used(1, 140, 10_172_500, unknown_costs=1)
+        money = limit(Scope.WORKSPACE, Measure.COST, Period.DAY, 10_172_500)
+        assert not await admit(store, ask_as(2), money)
+        assert await admit(store, ask_as(3), replace(money, amount=10_172_501))
+
+    @pytest.mark.parametrize("by", list(Grouping))
+    async def test_report_has_what_is_paid_for_beside_answers_in_lines_of_its_own(
+        self, store: Store, calendar: Calendar, by: Grouping
+    ) -> None:
+        since = calendar.now()
+        turn = await spend(store, ask_as(0))
+        summary = Expense("summary", "m", Usage(5, 5, 1, is_estimated=True, cost=Decimal("0.01")))
+        await store.add_expenses(turn.conversation_id, [summary, summary])
+        lines = await store.load_usage(by, since, since + timedelta(days=2), UTC)
+        assert sorted(line.kind for line in lines) == ["answer", "summary"]
+        [told] = [line for line in lines if line.kind == "summary"]
+        assert told.totals == Totals(
+            input_tokens=10, output_tokens=10, cached_tokens=2, estimated=2, cost_nanos=20_000_000,
+            known_costs=2,
+        )  # fmt: skip
+        assert sum_up([line.totals for line in lines]).cost_nanos == 20_172_500
+
+    async def test_what_was_paid_for_a_conversation_that_is_gone_is_forgotten(
+        self, store: Store
+    ) -> None:
+        await store.add_expenses(4711, [Expense("summary", "m", Usage(5, 5))])
+
+    async def test_ratios_of_tokens_are_kept_by_model(self, store: Store) -> None:
+        assert await store.load_token_ratios() == {}
+        await store.save_token_ratios({"a/b": 1.25, "c/d": 0.8})
+        await store.save_token_ratios({"a/b": 1.5})
+        assert await store.load_token_ratios() == {"a/b": 1.5, "c/d": 0.8}
 
     async def test_report_by_user_names_people(self, store: Store, calendar: Calendar) -> None:
         since = calendar.now()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.app import find_backend
-from core.conversation import ReplyMessage, ThreadKey, Usage
+from core.conversation import ReplyMessage, ThreadKey
 from core.store.base import Memory, Pin, Store, Summary
 from core.store.rooms.memories import PlacePrompts
 from tests.core.store.values import (
@@ -26,7 +26,6 @@ from tests.core.store.values import (
 )
 
 MINUTE = timedelta(minutes=1)
-USAGE = Usage(30, 20, 10)
 
 
 async def begin(store: Store, turns: int = 3) -> int:
@@ -86,9 +85,9 @@ class MemoriesContract:
         first, second = Summary(0, 2, "one", "m"), Summary(0, 4, "one and two", "m")
         assert await store.claim_summary(conversation_id, MINUTE)
         assert (await store.load_memory(KEY)).summary is None
-        assert await store.save_summary(conversation_id, None, first, USAGE)
+        assert await store.save_summary(conversation_id, None, first)
         assert (await store.load_memory(KEY)).summary == first
-        assert await store.save_summary(conversation_id, first, second, USAGE)
+        assert await store.save_summary(conversation_id, first, second)
         assert (await store.load_memory(KEY)).summary == second
         assert (await store.load_memory(KEY)).summarized_until == 4
 
@@ -96,17 +95,9 @@ class MemoriesContract:
         conversation_id = await begin(store)
         first = Summary(0, 2, "one", "m")
         await store.claim_summary(conversation_id, MINUTE)
-        await store.save_summary(conversation_id, None, first, USAGE)
-        assert not await store.save_summary(conversation_id, None, Summary(0, 4, "x", "m"), USAGE)
+        await store.save_summary(conversation_id, None, first)
+        assert not await store.save_summary(conversation_id, None, Summary(0, 4, "x", "m"))
         assert (await store.load_memory(KEY)).summary == first
-
-    async def test_what_a_summary_took_is_kept_though_it_came_too_late(self, store: Store) -> None:
-        conversation_id = await begin(store)
-        await store.claim_summary(conversation_id, MINUTE)
-        for _ in range(2):
-            await store.save_summary(conversation_id, None, Summary(0, 2, "x", "demo/echo"), USAGE)
-        assert await store.load_background_usage(KEY) == [("demo/echo", USAGE)] * 2
-        assert await store.load_background_usage(OTHER) == []
 
     async def test_summary_is_claimed_by_one_until_it_is_released(
         self, store: Store, open_store: OpenStore
@@ -136,24 +127,22 @@ class MemoriesContract:
     async def test_clear_drops_the_summary(self, store: Store) -> None:
         conversation_id = await begin(store)
         await store.claim_summary(conversation_id, MINUTE)
-        await store.save_summary(conversation_id, None, Summary(0, 4, "secret", "m"), USAGE)
+        await store.save_summary(conversation_id, None, Summary(0, 4, "secret", "m"))
         await store.clear(KEY, at(9))
         memory = await store.load_memory(KEY)
         assert (memory.summary, memory.cleared_position) == (None, 6)
         late = Summary(0, 6, "secret, too", "m")
-        assert not await store.save_summary(
-            conversation_id, Summary(0, 4, "secret", "m"), late, USAGE
-        )
+        assert not await store.save_summary(conversation_id, Summary(0, 4, "secret", "m"), late)
         assert (await store.load_memory(KEY)).summary is None
         await complete(store, ask(10))
         afresh = Summary(6, 8, "new", "m")
-        assert await store.save_summary(conversation_id, None, afresh, USAGE)
+        assert await store.save_summary(conversation_id, None, afresh)
         assert (await store.load_memory(KEY)).summary == afresh
 
     async def test_clear_that_clears_nothing_keeps_the_summary(self, store: Store) -> None:
         conversation_id = await begin(store)
         await store.claim_summary(conversation_id, MINUTE)
-        await store.save_summary(conversation_id, None, Summary(0, 2, "kept", "m"), USAGE)
+        await store.save_summary(conversation_id, None, Summary(0, 2, "kept", "m"))
         await store.clear(KEY, at(-1))
         assert (await store.load_memory(KEY)).summary is not None
 
@@ -242,7 +231,7 @@ class MemoriesContract:
         conversation_id = await begin(store)
         await store.pin_message(KEY, None, at(1), 5)
         await store.claim_summary(conversation_id, MINUTE)
-        await store.save_summary(conversation_id, None, Summary(0, 2, "x", "m"), USAGE)
+        await store.save_summary(conversation_id, None, Summary(0, 2, "x", "m"))
         calendar.advance(days=1)
         assert await store.prune(calendar.now(), 10) == 1
         assert await store.load_memory(KEY) == Memory()

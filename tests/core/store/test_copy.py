@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from core.conversation import Author, ReplyMessage, ThreadKey, TurnState, Usage
 from core.errors import StoreError
 from core.files.values import Reading, digest
 from core.store import copy as copying
-from core.store.base import Store, Summary
+from core.store.base import Expense, Store, Summary
 from core.store.copy import copy
 from core.store.sql import SqlStore
 from tests.core.store.files_contract import NOTES, PHOTO, PIXELS, send
@@ -81,13 +82,16 @@ async def fill_files(store: Store) -> None:
 
 async def fill_memories(store: Store) -> None:
     turn = await complete(store, ask(12, key=KEPT))
-    usage = Usage(1, None, 2)
     for number in range(5):
         await store.add_pin(KEPT, f"text {number}", Author("U9", "Kim"), at(13), 9)
     await store.pin_message(KEPT, "m12", at(13), 9)
     await store.set_place_prompt(KEPT, "channel", "Be brief.")
     await store.claim_summary(turn.conversation_id, timedelta(minutes=1))
-    await store.save_summary(turn.conversation_id, None, Summary(0, 1, "short", "m"), usage)
+    await store.save_summary(turn.conversation_id, None, Summary(0, 1, "short", "m"))
+    usage = Usage(1, None, 2, 3, is_estimated=True, cost=Decimal("0.02"))
+    expense = Expense("attempt", "m", usage, Author("U9", "Kim"))
+    await store.add_expenses(turn.conversation_id, [expense])
+    await store.save_token_ratios({"m": 1.25})
 
 
 async def look(store: Store) -> list[object]:
@@ -99,7 +103,8 @@ async def look(store: Store) -> list[object]:
         [await store.find_turn(turn_id) for turn_id in range(1, 20)],
         [await store.find_file(digest(name)) for name in (b"10", b"11")],
         await store.load_memory(KEPT),
-        await store.load_background_usage(KEPT),
+        await store.load_expenses(KEPT),
+        await store.load_token_ratios(),
         await store.load_place_prompts(KEPT),
     ]
 
@@ -123,9 +128,10 @@ async def test_target_tells_what_the_source_told(url: str, target_url: str) -> N
         "pins": 6,
         "background_requests": 1,
         "place_prompts": 1,
+        "token_ratios": 1,
     }
     assert told[0] == ("conversations", 0, 5)
-    assert told[-1] == ("place_prompts", 1, 1)
+    assert told[-1] == ("token_ratios", 1, 1)
     assert ("turns", 6, 13) in told
 
 

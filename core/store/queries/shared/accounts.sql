@@ -1,5 +1,6 @@
 -- What turns took, and what people have used. A turn counts from when it was let in; one that is under
--- way and not let in yet may still be refused. Costs are billionths of a US dollar.
+-- way and not let in yet may still be refused. Costs are billionths of a US dollar. People's use is what
+-- their answers took, that of a place all that was paid for there.
 
 -- name: find_admission(turn_id, attempt)^
 -- Whether a turn that is under way in this attempt was let in.
@@ -24,6 +25,7 @@ WHERE platform = :platform
     AND started_at >= :since
     AND started_at < :until
     AND id <> :turn_id
+    AND kind = 'answer'
     AND state <> 'rejected';
 
 -- name: sum_channel(platform, workspace, channel, since, until, turn_id)^
@@ -110,8 +112,10 @@ WHERE id = :turn_id AND attempts = :attempt
 RETURNING id;
 
 -- name: report_usage(by, since, until)
--- What was used between two times, summed up by one of: day, model, user, channel, platform.
+-- What was used between two times, summed up by one of: day, model, user, channel, platform; apart for
+-- answers, summaries and further attempts.
 SELECT
+    kind,
     CASE WHEN :by IN ('user', 'channel', 'platform') THEN platform ELSE '' END AS platform,
     CASE WHEN :by = 'channel' THEN workspace ELSE '' END AS workspace,
     CASE WHEN :by = 'channel' THEN channel ELSE '' END AS channel,
@@ -119,7 +123,7 @@ SELECT
     CASE WHEN :by = 'model' THEN COALESCE(model, '') ELSE '' END AS model,
     CASE WHEN :by = 'day' THEN quarter ELSE 0 END AS quarter,
     MAX(author_name) AS author_name,
-    COUNT(*) FILTER (WHERE state <> 'rejected') AS questions,
+    COUNT(*) FILTER (WHERE is_counted) AS questions,
     COUNT(*) FILTER (WHERE state = 'rejected') AS rejected,
     COUNT(*) FILTER (WHERE state = 'failed') AS failed,
     CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens,
@@ -136,5 +140,47 @@ SELECT
     COUNT(first_text_ms) AS first_timed
 FROM usage_details
 WHERE started_at >= :since AND started_at < :until
-GROUP BY 1, 2, 3, 4, 5, 6
-ORDER BY 1, 2, 3, 4, 5, 6;
+GROUP BY 1, 2, 3, 4, 5, 6, 7
+ORDER BY 2, 3, 4, 5, 6, 7, 1;
+
+-- name: add_expense(conversation_id, purpose, model, author_id, author_name, input_tokens, output_tokens, cached_tokens, written_tokens, is_estimated, cost_nanos, now)^
+-- Remember what was asked of a model for a conversation beside the answers that its turns keep.
+INSERT INTO background_requests (
+    conversation_id, number, purpose, model, platform, workspace, channel, author_id, author_name,
+    input_tokens, output_tokens, cached_tokens, written_tokens, is_estimated, cost_nanos, made_at
+)
+SELECT
+    conversations.id,
+    COALESCE(
+        (
+            SELECT MAX(others.number) FROM background_requests AS others
+            WHERE others.conversation_id = conversations.id
+        ),
+        0
+    ) + 1,
+    :purpose, :model, conversations.platform, conversations.workspace, conversations.channel,
+    :author_id, :author_name,
+    :input_tokens, :output_tokens, :cached_tokens, :written_tokens, :is_estimated, :cost_nanos, :now
+FROM conversations
+WHERE conversations.id = :conversation_id
+RETURNING number;
+
+-- name: load_expenses(conversation_id)
+-- What was asked of models beside the answers that turns keep, in order.
+SELECT
+    purpose, model, author_id, author_name, input_tokens, output_tokens, cached_tokens, written_tokens,
+    is_estimated, cost_nanos
+FROM background_requests
+WHERE conversation_id = :conversation_id
+ORDER BY number;
+
+-- name: load_token_ratios()
+-- By how much models' tokens exceed the estimate, in thousandths.
+SELECT model, ratio_milli FROM token_ratios ORDER BY updated_at DESC;
+
+-- name: put_token_ratio(model, ratio_milli, now)^
+-- Remember by how much a model's tokens exceed the estimate.
+INSERT INTO token_ratios (model, ratio_milli, updated_at) VALUES (:model, :ratio_milli, :now)
+ON CONFLICT (model) DO UPDATE
+SET ratio_milli = excluded.ratio_milli, updated_at = excluded.updated_at
+RETURNING model;

@@ -12,7 +12,8 @@ SELECT
     (SELECT COUNT(*) FROM summaries) AS summaries,
     (SELECT COUNT(*) FROM pins) AS pins,
     (SELECT COUNT(*) FROM background_requests) AS background_requests,
-    (SELECT COUNT(*) FROM place_prompts) AS place_prompts;
+    (SELECT COUNT(*) FROM place_prompts) AS place_prompts,
+    (SELECT COUNT(*) FROM token_ratios) AS token_ratios;
 
 -- name: load_conversations_page(after, max_rows)
 -- The next conversations after an id.
@@ -65,6 +66,10 @@ LIMIT :max_rows;
 -- name: load_place_prompts_page(after, max_rows)
 -- The next prompts after a place.
 SELECT * FROM place_prompts WHERE place > :after ORDER BY place LIMIT :max_rows;
+
+-- name: load_token_ratios_page(after, max_rows)
+-- The next ratios after a model.
+SELECT * FROM token_ratios WHERE model > :after ORDER BY model LIMIT :max_rows;
 
 -- name: insert_conversations(id, platform, workspace, channel, thread, model, system_prompt, cleared_position, created_at, updated_at)*!
 -- Put conversations in as they are.
@@ -132,11 +137,17 @@ VALUES (:conversation_id, :number, :message_id, :text, :author_id, :author_name,
 -- Put prompts of places in as they are.
 INSERT INTO place_prompts (place, prompt, updated_at) VALUES (:place, :prompt, :updated_at);
 
--- name: insert_background_requests(conversation_id, number, purpose, model, input_tokens, output_tokens, cached_tokens, made_at)*!
+-- name: insert_background_requests(conversation_id, number, purpose, model, platform, workspace, channel, author_id, author_name, input_tokens, output_tokens, cached_tokens, written_tokens, is_estimated, cost_nanos, made_at)*!
 -- Put requests beside turns in as they are.
 INSERT INTO background_requests (
-    conversation_id, number, purpose, model, input_tokens, output_tokens, cached_tokens, made_at
+    conversation_id, number, purpose, model, platform, workspace, channel, author_id, author_name,
+    input_tokens, output_tokens, cached_tokens, written_tokens, is_estimated, cost_nanos, made_at
 )
 VALUES (
-    :conversation_id, :number, :purpose, :model, :input_tokens, :output_tokens, :cached_tokens, :made_at
+    :conversation_id, :number, :purpose, :model, :platform, :workspace, :channel, :author_id, :author_name,
+    :input_tokens, :output_tokens, :cached_tokens, :written_tokens, :is_estimated, :cost_nanos, :made_at
 );
+
+-- name: insert_token_ratios(model, ratio_milli, updated_at)*!
+-- Put ratios in as they are.
+INSERT INTO token_ratios (model, ratio_milli, updated_at) VALUES (:model, :ratio_milli, :updated_at);

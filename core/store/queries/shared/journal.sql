@@ -56,7 +56,7 @@ WHERE conversation_id = :conversation_id
     AND merged_into IS NULL
 ORDER BY sent_at, id;
 
--- name: start(turn_id, now, holder, lease_until)^
+-- name: start(turn_id, now, holder, lease_until, is_admitted)^
 -- queued -> running, unless another turn of the conversation is under way.
 UPDATE turns
 SET
@@ -64,7 +64,8 @@ SET
     attempts = attempts + 1,
     started_at = :now,
     holder = :holder,
-    lease_until = :lease_until
+    lease_until = :lease_until,
+    is_admitted = is_admitted OR :is_admitted
 WHERE id = :turn_id
     AND state = 'queued'
     AND merged_into IS NULL

@@ -1,4 +1,4 @@
--- Memories: the summary of a conversation, its pins, and what was asked of models beside its turns.
+-- Memories: the summary of a conversation, and its pins.
 
 -- name: load_memory(platform, workspace, channel, thread)
 -- A conversation with its summary, a row for each pin whose message would still be sent.
@@ -174,21 +174,3 @@ DELETE FROM pins
 WHERE conversation_id = :conversation_id
     AND (CAST(:number AS BIGINT) IS NULL OR number = :number)
 RETURNING number;
-
--- name: add_background_request(conversation_id, purpose, model, input_tokens, output_tokens, cached_tokens, now)^
--- Remember what was asked of a model beside the turns.
-INSERT INTO background_requests (
-    conversation_id, number, purpose, model, input_tokens, output_tokens, cached_tokens, made_at
-)
-SELECT
-    :conversation_id, COALESCE(MAX(others.number), 0) + 1, :purpose, :model,
-    :input_tokens, :output_tokens, :cached_tokens, :now
-FROM background_requests AS others
-WHERE others.conversation_id = :conversation_id
-RETURNING number;
-
--- name: load_background_requests(conversation_id)
--- What was asked of models beside the turns, in order.
-SELECT model, input_tokens, output_tokens, cached_tokens FROM background_requests
-WHERE conversation_id = :conversation_id
-ORDER BY number;
