@@ -69,8 +69,8 @@ class Catalogue:
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._tables: Mapping[str, ModelTable] = {}
         self._allowed: frozenset[ModelRef] | None = None
-        self._tables = self._read_tables(tables or {})
         self.names = _all_names(endpoints)
+        self._tables = self._read_tables(tables or {})
         chosen = [self._get_set("MODELS", name) for name in choice.models]
         self.default = (
             self._get_set("MODEL", choice.model)

@@ -117,7 +117,7 @@ def _log_change(endpoint: Endpoint, record: _Record, told: Mapping[str, Listed])
     before = record.told
     came = [name for name in told if name not in before]
     went = [name for name in before if name not in told]
-    if not before and (told or not endpoint.is_found):
+    if not before and (told or not (endpoint.is_found or record.is_there)):
         log.info(
             "%s at %s has %s", endpoint.name, endpoint.base_url, _render(list(told)) or "no models"
         )

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.config_file import ConfigFile
-from core.conversation import Message
-from core.errors import SettingsError, UnknownModelError
-from core.models import open_models
-from core.providers.base import Request
-from core.settings import load_settings
+from core.errors import SettingsError
 from core.table_text import find_line
 from core.tables import Tables, parse_tables
-from tests.core.providers.scripted_server import ScriptedModelServer
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "skein.toml"
 
@@ -36,6 +29,40 @@ SAMPLE = Path(__file__).parents[2] / "deploy" / "skein.toml"
         ("[providers.a]\nmodels = ['x', 3]", "line 2: providers.a.models.1"),
         ("[wat]\nx = 1", "line 1: wat: no such key"),
         ("[providers.mine\n", "line 1: this is no TOML"),
+        ("[providers.a]\n\n[providers.a]\n", "line 3: the table [providers.a] stands here for the"),
+        (
+            "[models.a]\nsees = true\nsees = true",
+            "line 3: this key stands here for the second time",
+        ),
+        (
+            "[models.gpt-4.1]\nsees = true",
+            "line 1: models.gpt-4.1: no such key is known here. A name wi",
+        ),
+        ("[models.a]\nwindow = 1000", "no such key is known here. Did you mean window_tokens?"),
+        ("[provider.a]", "line 1: provider: no such key is known here. Did you mean providers?"),
+        (
+            "[providers.a]\napi_key = 'x'",
+            "line 2: providers.a.api_key: no such key is known here. A key",
+        ),
+        (
+            "[providers.a]\nmodels = 'x'",
+            'line 2: providers.a.models: expected a list, for instance ["one"',
+        ),
+        ("[models.a]\nsees = 'maybe'", "line 2: models.a.sees: expected true or false"),
+        ("[models.a]\ntemperature = 3", "line 2: models.a.temperature: expected at most 2"),
+        ("[models.a]\nmax_new_tokens = 0", "line 2: models.a.max_new_tokens: expected at least 1"),
+        ("[models.a]\ninput_price_per_million = 1", "line 1: models.a: expected both input_price"),
+        ("[models.a]\ncached_price_per_million = 1", "line 1: models.a: expected both input_price"),
+        (
+            "[models.a]\noutput_price_per_million = 1\ninput_price_per_million = -1",
+            "line 3: models.a.input_price_per_million: expected at least 0",
+        ),
+        (
+            "[models.a]\noutput_price_per_million = inf\ninput_price_per_million = 1",
+            "line 2: models.a.output_price_per_million: expected a number",
+        ),
+        ("[providers.demo]\n", "line 1: providers.demo: this name is Skein's own"),
+        ("[models.'my model']\n", "line 1: models.my model: expected the name of a model"),
     ],
 )
 def test_what_is_wrong_is_named_by_line_and_key(text: str, expected: str) -> None:
@@ -44,6 +71,27 @@ def test_what_is_wrong_is_named_by_line_and_key(text: str, expected: str) -> Non
     assert str(wrong.value).startswith("skein.toml: ")
     assert expected in str(wrong.value)
     assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("key", ["sk-proj-abc123", "gsk_abcdef0123456789", "Bearer x"])
+def test_a_key_in_the_place_of_its_variable_is_not_shown(key: str) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        parse_tables(f"[providers.a]\napi_key_env = '{key}'", "skein.toml")
+    assert "line 2: providers.a.api_key_env: expected the name of the variable" in str(wrong.value)
+    assert key not in str(wrong.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "skein.toml"
+    path.write_bytes(b"\xef\xbb\xbf[models.a]\r\nsees = true\r\n")
+    assert asyncio.run(ConfigFile(path).load()).models["a"].sees
+
+
+async def test_a_file_that_is_too_long_is_refused_and_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "skein.toml"
+    path.write_text("# a note\n" * 200_000)
+    with pytest.raises(SettingsError, match="is larger than 1024 KB"):
+        await ConfigFile(path).load()
 
 
 def test_the_key_of_a_later_table_is_found_there() -> None:
@@ -88,72 +136,3 @@ async def test_a_change_counts_and_a_wrong_one_is_told_once_and_leaves_the_last_
     assert config.tables == heard[-1]
     assert config.tables.models["a"].window_tokens == 20_000
     assert caplog.text.count("line 2: models.a.window_tokens") == 1
-
-
-def settings_with(path: Path, **given: Any):
-    return load_settings(
-        use_environment=False, skein_config=path, ollama_base_url="http://127.0.0.1:1", **given
-    )
-
-
-async def test_a_provider_of_ones_own_answers_under_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "skein.toml"
-    async with ScriptedModelServer() as server:
-        path.write_text(f'[providers.mine]\nbase_url = "{server.openai_url}"\n')
-        async with open_models(settings_with(path)) as router:
-            assert str(router.default) == "mine/scripted-large"
-            request = Request("", (Message.user("Hi"),))
-            async with router.stream(router.default, request) as chunks:
-                text = "".join([chunk.text async for chunk in chunks])
-    assert text == "Hello from the script."
-
-
-async def test_a_model_named_later_can_be_had_without_a_restart(tmp_path: Path) -> None:
-    path = tmp_path / "skein.toml"
-    provider = "[providers.mine]\nbase_url = 'http://127.0.0.1:1'\nmodels = "
-    path.write_text(provider + "['a']")
-    async with (
-        asyncio.timeout(10),
-        open_models(settings_with(path), look_interval=timedelta(milliseconds=10)) as router,
-    ):
-        path.write_text(provider + "['brand-new']")
-        while str(router.default) != "mine/brand-new":  # noqa: ASYNC110 -- the router tells nobody
-            await asyncio.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("[providers.mine]\nmodels = ['a']", "providers.mine: there is no base_url"),
-        (
-            "[providers.mine]\nbase_url = 'http://127.0.0.1:1'\napi_key_env = 'NO_SUCH_KEY'",
-            "providers.mine.api_key_env: NO_SUCH_KEY is not set",
-        ),
-        (
-            "[providers.mine]\nbase_url = 'http://127.0.0.1:1'\nmodels = ['a']\n"
-            "[models.a]\nfallback = ['claude-4-sonnet']",
-            "line 5: models.a.fallback.0: 'claude-4-sonnet' needs a provider",
-        ),
-    ],
-)
-async def test_tables_that_cannot_be_used_stop_the_start(
-    tmp_path: Path, text: str, expected: str
-) -> None:
-    path = tmp_path / "skein.toml"
-    path.write_text(text)
-    with pytest.raises(SettingsError, match=expected):
-        async with open_models(settings_with(path)):
-            pass
-
-
-async def test_windows_and_fallbacks_by_model(tmp_path: Path) -> None:
-    path = tmp_path / "skein.toml"
-    path.write_text(
-        "[providers.mine]\nbase_url = 'http://127.0.0.1:1'\nmodels = ['big', 'small']\n"
-        "[models.big]\nwindow_tokens = 50000\nfallback = ['small']\n"
-    )
-    async with open_models(settings_with(path)) as router:
-        assert str(router.default) == "mine/big"
-        assert router.default.window_tokens == 50_000
-        with pytest.raises(UnknownModelError, match="mine/small"):
-            router.get_model("smal")

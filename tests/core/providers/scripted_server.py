@@ -234,7 +234,14 @@ class ScriptedModelServer:
         self.key: str | None = None
         self.models: list[str] = ["scripted-large", "scripted-small"]
         self.windows: dict[str, int] = {}
+        self.listed: Json | None = None
+        """The whole list of models, where `models` and `windows` do not say enough."""
+        self.lists: dict[str, Json] = {}
+        """What other lists say, by path: LM Studio's `/api/v1/models`, Ollama's `/api/ps`."""
         self.ollama_models: list[str] | None = None
+        self.ollama_shown: dict[str, Json] = {}
+        self.list_count = 0
+        """How often it was asked for its models."""
         self._script: deque[Behaviour | Respond] = deque()
         self._closing = asyncio.Event()
         self._abandoned = asyncio.Event()
@@ -246,6 +253,8 @@ class ScriptedModelServer:
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_get("/api/tags", self._list_tags)
+        app.router.add_post("/api/show", self._show)
+        app.router.add_get("/api/{list:.*}", self._list_other)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
 
     async def __aenter__(self) -> Self:
@@ -302,6 +311,11 @@ class ScriptedModelServer:
         async with asyncio.timeout(timeout):
             await self._abandoned.wait()
 
+    async def wait_for_lists(self, count: int, timeout: float = 10) -> None:
+        """Wait until it was asked for its models so many times in all."""
+        async with asyncio.timeout(timeout), self._asked:
+            await self._asked.wait_for(lambda: self.list_count >= count)
+
     async def _chat_completions(self, request: web.Request) -> web.StreamResponse:
         return await self._respond(request, ChatCompletionsWire())
 
@@ -314,6 +328,9 @@ class ScriptedModelServer:
             MessagesWire().key(request.headers),
         ):
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
+        await self._count_list()
+        if self.listed is not None:
+            return web.json_response(self.listed)
         models = [
             {"id": name} | ({"max_model_len": self.windows[name]} if name in self.windows else {})
             for name in self.models
@@ -323,7 +340,24 @@ class ScriptedModelServer:
     async def _list_tags(self, _: web.Request) -> web.Response:
         if self.ollama_models is None:
             raise web.HTTPNotFound
+        await self._count_list()
         return web.json_response({"models": [{"name": name} for name in self.ollama_models]})
+
+    async def _show(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        if asked["model"] not in self.ollama_shown:
+            raise web.HTTPNotFound
+        return web.json_response(self.ollama_shown[asked["model"]])
+
+    async def _list_other(self, request: web.Request) -> web.Response:
+        if request.path not in self.lists:
+            raise web.HTTPNotFound
+        return web.json_response(self.lists[request.path])
+
+    async def _count_list(self) -> None:
+        async with self._asked:
+            self.list_count += 1
+            self._asked.notify_all()
 
     async def _respond(self, request: web.Request, wire: Wire) -> web.StreamResponse:
         payload = await request.json()
