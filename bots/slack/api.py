@@ -59,6 +59,13 @@ async def answer_of(
     return response.data if isinstance(response.data, dict) else {}
 
 
+def find_ts(answer: Mapping[str, Any]) -> str:
+    """Give the id of a message that a call made, or nothing where the answer names none."""
+    message: Any = answer.get("message")
+    ts: Any = answer.get("ts") or (message.get("ts") if isinstance(message, dict) else None)
+    return ts if isinstance(ts, str) else ""
+
+
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
     """Make a call that may be made twice, up to three times. Raises DeliveryError."""
     attempt = 0

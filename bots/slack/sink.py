@@ -15,7 +15,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.answer_file import AnswerFile
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
-from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of
+from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of, find_ts
 from bots.slack.lost import find_unconfirmed, load_abandoned, reply_metadata
 from bots.slack.render import render_mrkdwn, render_stream
 from bots.slack.support import Feature, Support
@@ -41,9 +41,9 @@ _ENDED = frozenset(
 _TOO_LONG = frozenset(("msg_too_long", "msg_blocks_too_long"))
 _NO_MARKDOWN = frozenset(("no_text", "invalid_arguments", "unknown_arguments", "invalid_arg_name"))
 _TOKEN_GONE = frozenset(("account_inactive", "invalid_auth", "token_expired", "token_revoked"))
-_FROZEN = frozenset(
-    ("cant_update_message", "edit_window_closed", "http_404", "http_405", "unknown_method")
-) | {"streaming_state_conflict"}
+_DELETED = "message_not_found"
+_NAMELESS = "nameless-"
+"""Begins the id of a message that Slack did not name: it stands, and cannot be changed."""
 _MUST_STAY = frozenset(("cant_delete_message", "compliance_exports_prevent_deletion"))
 
 
@@ -180,13 +180,15 @@ class SlackOutlet:
 
     async def remove(self, reply: ReplyMessage) -> None:
         """Delete a message. One that is gone already, or must stay, is let be."""
+        if reply.message_id.startswith(_NAMELESS):
+            return
         await self._stop_if_stream(reply)
         try:
             await self._call(
                 self._client.chat_delete(channel=self._key.channel, ts=reply.message_id)
             )
         except RefusedCallError as error:
-            if error.code != "message_not_found" and error.code not in _MUST_STAY:
+            if error.code != _DELETED and error.code not in _MUST_STAY:
                 raise
 
     async def find_strays(self) -> Sequence[str]:
@@ -250,7 +252,7 @@ class SlackOutlet:
                 unfurl_media=False,
             )
         )
-        ts = _read_ts(answer)
+        ts = find_ts(answer) or f"{_NAMELESS}{part}"
         self._updated[ts] = body
         return ReplyMessage(part, ts)
 
@@ -265,7 +267,7 @@ class SlackOutlet:
             markdown_text=text,
         )
         try:
-            ts = _read_ts(await self._call(call))
+            ts = find_ts(await self._call(call))
         except RefusedCallError as error:
             self._support.note_refusal(Feature.STREAM, self._key, error.code)
             return None
@@ -274,6 +276,9 @@ class SlackOutlet:
         except TransientError:
             self._may_stream = False  # should it not be there, a post is the surer way
             raise
+        if not ts:
+            self._support.note_refusal(Feature.STREAM, self._key, "no_ts")
+            return None
         self._support.note_success(Feature.STREAM, self._key)
         self._streams[ts] = _Stream(text, self._clock())
         return ReplyMessage(part, ts, "stream")
@@ -325,7 +330,12 @@ class SlackOutlet:
             await self._stop(reply)
 
     async def _replace(self, reply: ReplyMessage, body: str) -> ReplyMessage:
-        """Show a body in place of whatever the message shows."""
+        """Show a body in place of whatever the message shows.
+
+        Where Slack refuses, the rest waits for the reply's end. One that a person deleted stays deleted.
+        """
+        if reply.message_id.startswith(_NAMELESS) and self._updated.get(reply.message_id) != body:
+            raise FrozenError("Slack did not say which message it made")
         await self._stop_if_stream(reply)
         if self._updated.get(reply.message_id) != body:
             try:
@@ -333,9 +343,9 @@ class SlackOutlet:
             except RefusedCallError as error:
                 if error.code in _TOO_LONG:
                     raise PageFullError(error.code) from error
-                if error.code in _FROZEN:
-                    raise FrozenError(error.code) from error
-                raise
+                if error.code == _DELETED or error.code in _TOKEN_GONE:
+                    raise
+                raise FrozenError(error.code) from error
             self._updated[reply.message_id] = body
         return replace(reply, kind="message")
 
@@ -388,11 +398,3 @@ class SlackOutlet:
                 file_ids=file_id or None,
             )
         )
-
-
-def _read_ts(answer: Mapping[str, Any]) -> str:
-    """Give the new message's id. Raises RefusedCallError for a success that names none."""
-    ts = answer.get("ts")
-    if not isinstance(ts, str) or not ts:
-        raise RefusedCallError("no_ts")
-    return ts

@@ -292,7 +292,9 @@ async def test_update_of_a_message_that_people_deleted_is_refused(desk: Desk) ->
         await outlet.edit(ReplyMessage(0, "1700000000.000001"), "hi")
 
 
-@pytest.mark.parametrize("error", ["unknown_method", "cant_update_message", "edit_window_closed"])
+@pytest.mark.parametrize(
+    "error", ["unknown_method", "cant_update_message", "edit_window_closed", "something_new"]
+)
 async def test_message_that_may_not_be_updated_is_left_as_it_is(desk: Desk, error: str) -> None:
     outlet = desk.outlet(replace(desk.key, channel=desk.slack.dm("ada"), thread=""))
     reply = await outlet.post(0, "one")
