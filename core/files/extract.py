@@ -122,7 +122,7 @@ def _read_sheet(content: bytes, max_pages: int, text: Text) -> str:
     names = book.sheet_names
     for number, name in enumerate(names[:max_pages], 1):
         rows = book.get_sheet_by_name(name).iter_rows()
-        lines = (" | ".join(_cell(value) for value in row).rstrip(" |") for row in rows)
+        lines = filter(None, (" | ".join(map(_cell, row)).rstrip(" |") for row in rows))
         if not text.add(f"[sheet {name}]\n") or not all(text.add(f"{line}\n") for line in lines):
             return f"only the first {number} of {len(names)} sheets were read" * (
                 number < len(names)

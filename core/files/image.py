@@ -6,6 +6,7 @@ It runs in a process of its own (worker.py), as what reads documents does.
 from __future__ import annotations
 
 import io
+from typing import cast
 
 from PIL import Image, ImageOps
 
@@ -18,7 +19,9 @@ MAX_BYTES = 3_700_000
 """Anthropic takes 5 MB of base64."""
 
 _TAKEN = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
+_PLAIN_MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA"))  # a JPEG for print is in CMYK
 _READ = (*_TAKEN, "BMP", "TIFF", "AVIF", "MPO")
+_SEQUENCES = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")
 _QUALITY = 88
 
 
@@ -53,14 +56,15 @@ def _check_size(image: Image.Image) -> None:
 
 def _fits(image: Image.Image, content: bytes) -> bool:
     is_small = max(image.size) <= MAX_EDGE and len(content) <= MAX_BYTES
-    is_plain = image.format in _TAKEN and not _moves(image) and not image.getexif()
+    is_taken = image.format in _TAKEN and image.mode in _PLAIN_MODES
+    is_plain = is_taken and not _moves(image) and not image.getexif()
     if is_small and is_plain:
         image.load()  # one that is cut off is refused here, not by the model's server
     return is_small and is_plain
 
 
 def _moves(image: Image.Image) -> bool:
-    return getattr(image, "n_frames", 1) > 1 and image.format in ("GIF", "WEBP", "PNG", "AVIF")
+    return getattr(image, "n_frames", 1) > 1 and image.format in _SEQUENCES
 
 
 def _redraw(image: Image.Image) -> tuple[str, bytes]:
@@ -68,7 +72,7 @@ def _redraw(image: Image.Image) -> tuple[str, bytes]:
     image.draft("RGB", (MAX_EDGE, MAX_EDGE))  # a large JPEG is decoded at a fraction of its size
     if image.mode in ("L", "RGB", "RGBA"):  # first of all, for each step below copies all pixels
         image.thumbnail((MAX_EDGE, MAX_EDGE))
-    upright = ImageOps.exif_transpose(image)
+    upright = ImageOps.exif_transpose(_spread(image) if image.mode[0] in "IF" else image)
     is_transparent = upright.has_transparency_data
     drawn = upright.convert("RGBA" if is_transparent else "RGB")
     drawn.thumbnail((MAX_EDGE, MAX_EDGE))
@@ -78,6 +82,14 @@ def _redraw(image: Image.Image) -> tuple[str, bytes]:
         if len(data) <= MAX_BYTES:
             return "image/png", data
     return "image/jpeg", _save(drawn.convert("RGB"), "JPEG", quality=_QUALITY)
+
+
+def _spread(image: Image.Image) -> Image.Image:
+    """Bring more shades of grey than 256 into these: Pillow would make the brighter ones white."""
+    shades = image.convert("F")
+    darkest, lightest = cast("tuple[float, float]", shades.getextrema())
+    scale = 255 / (lightest - darkest or 1)
+    return shades.point(lambda shade: shade * scale - darkest * scale).convert("L")
 
 
 def _save(image: Image.Image, form: str, **options: int) -> bytes:

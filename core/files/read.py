@@ -43,7 +43,7 @@ class Reader:
                 return await asyncio.to_thread(self._read_text, content)
             case kind:
                 async with self._at_once:
-                    return await self._read_apart(kind, media_type, content)
+                    return await self._read_apart_or_as_text(kind, media_type, content)
 
     def _read_text(self, content: bytes) -> Reading:
         most = self._limits.max_characters
@@ -52,6 +52,14 @@ class Reader:
         if len(text) > most or len(content) > most * 4:
             text, note = text[:most], f"only the first {most:,} characters were read"
         return Reading(File("text/plain", text=text), note)
+
+    async def _read_apart_or_as_text(self, kind: Kind, media_type: str, content: bytes) -> Reading:
+        try:
+            return await self._read_apart(kind, media_type, content)
+        except FileError:
+            if kind not in ("rtf", "mail", "notebook"):
+                raise
+            return await asyncio.to_thread(self._read_text, content)
 
     async def _read_apart(self, kind: Kind, media_type: str, content: bytes) -> Reading:
         output = await _run_worker(kind, content, self._limits)

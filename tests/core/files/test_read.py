@@ -146,6 +146,16 @@ async def test_long_sheet_is_cut_with_a_word() -> None:
     assert "only the first 2,000 characters were read" in reading.note
 
 
+async def test_empty_rows_of_a_sheet_take_no_room() -> None:
+    reading = await read(make_xlsx(*[()] * 3_000, ("far", 1.0), sheets=1))
+    assert (reading.file.text, reading.note) == ("[sheet Sheet1]\nfar | 1", "")
+
+
+@pytest.mark.parametrize("content", [b"{\\rtf1 \\bin5 abc", b'{"cells": [{}], "nbformat": 4'])
+async def test_text_that_wraps_nothing_is_read_as_it_is(content: bytes) -> None:
+    assert (await read(content)).file.text == content.decode()
+
+
 async def test_small_image_is_left_as_it_is() -> None:
     content = make_image("PNG")
     reading = await read(content)
@@ -178,6 +188,21 @@ async def test_image_stands_upright_and_tells_no_place() -> None:
 async def test_image_in_another_form_is_drawn_anew() -> None:
     assert (await read(make_image("BMP"))).file.media_type == "image/png"
     assert (await read(make_image("TIFF"))).file.media_type == "image/jpeg"
+
+
+async def test_image_for_print_is_drawn_anew() -> None:
+    reading = await read(make_image("JPEG", mode="CMYK"))
+    with Image.open(io.BytesIO(reading.file.content)) as image:
+        assert image.mode == "RGB"
+
+
+async def test_image_of_many_shades_keeps_them_apart() -> None:
+    drawn, data = Image.new("I;16", (256, 1)), io.BytesIO()
+    drawn.putdata([shade * 256 for shade in range(256)])
+    drawn.save(data, "TIFF")
+    reading = await read(data.getvalue())
+    with Image.open(io.BytesIO(reading.file.content)) as image:
+        assert 120 <= image.convert("L").getpixel((128, 0)) <= 136  # pyright: ignore[reportOperatorIssue]
 
 
 async def test_moving_image_gives_its_first_picture() -> None:
