@@ -162,12 +162,14 @@ class _Asking:
                 yield chunk
         if spent is None:
             return
+        yield Chunk(usage=spent)  # should the second try come to nothing
         self.close()
         self._bounds.await_first()
         await self.send()
         async with aclosing(self._read_answer()) as chunks:
             async for chunk in chunks:
-                yield replace(chunk, usage=add_usages(spent, chunk.usage))
+                usage = add_usages(spent, chunk.usage) if chunk.usage else None
+                yield replace(chunk, usage=usage)
 
     def close(self) -> None:
         """End the request, however far it came."""
@@ -191,11 +193,18 @@ class _Asking:
         if self._response is None:
             raise AssertionError("nothing was asked")
         answer = Answer(self._response, self._parser, self._bounds)
-        async with aclosing(answer.read()) as chunks:
-            async for chunk in chunks:
-                if chunk.finish_reason:
-                    self._learn()
-                yield chunk
+        try:
+            async with aclosing(answer.read()) as chunks:
+                async for chunk in chunks:
+                    if chunk.finish_reason:
+                        self._learn()
+                    yield chunk
+        except ProviderError:
+            if (
+                usage := self._parser.usage
+            ):  # its input is known; what was written was not yet counted
+                yield Chunk(usage=replace(usage, output_tokens=None))
+            raise
 
     def _learn(self) -> None:
         dialects, parser = self._server.dialects, self._parser

@@ -316,6 +316,24 @@ class TestErrors:
             await listen()
         assert text_of(received) == "Hel"
 
+    async def test_what_a_broken_answer_took_is_told_as_far_as_it_is_known(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        usage = {"input_tokens": 5, "cache_read_input_tokens": 100, "output_tokens": 1}
+        started = {"type": "message_start", "message": {"usage": usage}}
+        received = list[Chunk]()
+
+        async def listen() -> None:
+            async with provider.stream(ask("m")) as chunks:
+                async for chunk in chunks:
+                    received.append(chunk)
+
+        for end in (Break(), Cut()):
+            server.play(Answer(events(started, text(0, "Hi")), end, finish=None))
+            with pytest.raises(ProviderError):
+                await listen()
+        assert [chunk.usage for chunk in received if chunk.usage] == [Usage(105, None, 100)] * 2
+
     @pytest.mark.parametrize(
         ("refusal", "kind"),
         [
