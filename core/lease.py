@@ -26,28 +26,29 @@ RETRY_INTERVAL = timedelta(seconds=1)
 
 
 class Lease:
-    """The hold on one attempt at a turn. It began when the turn was started, or taken over.
+    """The hold on one attempt at a turn.
 
+    It began no earlier than `began_at`, when the store was asked to start the turn, or to take it over.
     `patience` is how long it may be doubtful before the attempt is given up.
     """
 
-    def __init__(self, store: Store, turn: Turn, patience: timedelta) -> None:
+    def __init__(self, store: Store, turn: Turn, began_at: float, patience: timedelta) -> None:
         self._store = store
         self._turn = turn
         self._patience = patience.total_seconds()
         self._lost = asyncio.Event()
-        self._held_until = _read_clock() + LEASE.total_seconds()
+        self._held_until = began_at + LEASE.total_seconds()
 
     @property
-    def turn_id(self) -> int:
-        """Which turn it is of."""
-        return self._turn.id
+    def turn(self) -> Turn:
+        """Which turn it is of, as it began."""
+        return self._turn
 
     def check(self) -> None:
         """Raise LeaseLostError or LeaseDoubtfulError unless the turn is surely held, by the clock."""
         if self._lost.is_set():
             raise self._lost_error
-        if _read_clock() >= self._held_until:
+        if read_clock() >= self._held_until:
             raise LeaseDoubtfulError(self._name)
 
     async def confirm(self) -> None:
@@ -80,7 +81,7 @@ class Lease:
 
     async def _renew(self, stop: Callable[[], None]) -> bool:
         """Ask for another lease. False where there was no answer."""
-        asked_at = _read_clock()
+        asked_at = read_clock()
         try:
             async with asyncio.timeout(HEARTBEAT.total_seconds()):
                 if await self._store.extend(self._turn):
@@ -102,7 +103,7 @@ class Lease:
 
     def _doubt(self, error: Exception) -> None:
         log.debug("%s: the lease cannot be renewed: %r", self._name, error)
-        if _read_clock() >= self._held_until + self._patience:
+        if read_clock() >= self._held_until + self._patience:
             self._lost.set()
 
     async def _is_ended_here(self) -> bool:
@@ -119,7 +120,7 @@ class Lease:
         return LeaseLostError(f"{self._name},")
 
 
-def _read_clock() -> float:
+def read_clock() -> float:
     """Read a clock that goes on while the process, or the machine under it, stands still."""
     # Linux, then macOS; elsewhere the monotonic clock does so.
     clock = getattr(time, "CLOCK_BOOTTIME", None) or getattr(time, "CLOCK_MONOTONIC", None)

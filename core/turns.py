@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from core.conversation import Incoming, Turn
 from core.errors import LeaseLostError, StoreError
 from core.gate import Gate
 from core.intake import FileSource, Intake
-from core.lease import Lease
+from core.lease import Lease, read_clock
 from core.memory import Memory
 from core.providers.base import Models
 from core.run import Means, Run, TurnOptions
@@ -33,7 +32,7 @@ from core.store.base import Store
 log = logging.getLogger("skein.turns")
 
 FIRST_BACK_OFF = timedelta(seconds=1)
-LONGEST_BACK_OFF = timedelta(seconds=60)
+LONGEST_BACK_OFF = timedelta(seconds=10)
 LOOK_INTERVAL = timedelta(seconds=2)
 """How often to look for what other processes left: the net below the words that they announce."""
 _SHORTEST_LOOK_SECONDS = 0.05
@@ -50,7 +49,7 @@ class _Lane:
     may_be_stuck: bool = False
     """Whether a turn may be under way that nobody runs: after a crash, or a failure of the store."""
     received: dict[int, float] = field(default_factory=dict[int, float])
-    """When this process recorded a turn, by the monotonic clock: the other one may be set."""
+    """When this process recorded a turn, by a clock that nobody sets."""
     fresh: set[int] = field(default_factory=set[int])
     """The turns that no earlier process knew, so that none may have left a sign on them."""
 
@@ -124,7 +123,7 @@ class Turns:
                 lane.fresh.add(recorded.turn.id)
                 if lane.is_busy:
                     self._signs.show(recorded.turn)
-            lane.received.setdefault(recorded.turn.id, time.monotonic())
+            lane.received.setdefault(recorded.turn.id, read_clock())
         return recorded.is_new
 
     async def resume(self, platform: str) -> int:
@@ -171,7 +170,7 @@ class Turns:
         To be asked right before each call to a platform: it costs no more than a look at the clock.
         """
         lane = self._lanes.get(turn.conversation_id)
-        if lane and lane.lease and lane.lease.turn_id == turn.id:
+        if lane and lane.lease and lane.lease.turn.id == turn.id:
             lane.lease.check()
 
     async def drain(self, grace: timedelta) -> None:
@@ -231,9 +230,9 @@ class Turns:
             while not self._is_draining:
                 lane.was_woken = False
                 try:
-                    turn = await self._next_turn(conversation_id, lane)
-                    if turn is not None:
-                        await self._run_turn(turn, lane)
+                    lease = await self._take_next(conversation_id, lane)
+                    if lease is not None:
+                        await self._run_turn(lease, lane)
                     elif not lane.was_woken:
                         return
                     back_off = FIRST_BACK_OFF
@@ -249,22 +248,27 @@ class Turns:
             self._signs.forget(lane.received)
             del self._lanes[conversation_id]
 
-    async def _next_turn(self, conversation_id: int, lane: _Lane) -> Turn | None:
+    async def _take_next(self, conversation_id: int, lane: _Lane) -> Lease | None:
         """Start what comes next: first what was left half done, for it holds up the rest."""
+        began_at = read_clock()
+        turn = None
         if lane.may_be_stuck:
             turn = await self._store.take_over(conversation_id)
             lane.may_be_stuck = False
-            if turn is not None:
-                return turn
-        is_merging = self._options.waiting == "merge"
-        return await self._store.start_next(
-            conversation_id, is_merging=is_merging, is_admitted=self.gate.is_open
-        )
+        if turn is None:
+            turn = await self._store.start_next(
+                conversation_id,
+                is_merging=self._options.waiting == "merge",
+                is_admitted=self.gate.is_open,
+            )
+        if turn is None:
+            return None
+        return Lease(self._store, turn, began_at, self._options.store_patience)
 
-    async def _run_turn(self, turn: Turn, lane: _Lane) -> None:
+    async def _run_turn(self, lease: Lease, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
+        lane.lease, turn = lease, lease.turn
         self._take_signs(turn, lane)
-        lease = lane.lease = Lease(self._store, turn, self._options.store_patience)
         try:
             sink = self._open_sinks[turn.key.platform](turn, lease.record)
         except Exception as error:
@@ -299,7 +303,7 @@ class Turns:
         recorded_at = lane.received.get(turn.id)
         if recorded_at is None:  # by an earlier process
             return self._now() - turn.received_at
-        return timedelta(seconds=time.monotonic() - recorded_at)
+        return timedelta(seconds=read_clock() - recorded_at)
 
 
 def _log_failure(conversation_id: int, error: Exception, wait: timedelta) -> None:

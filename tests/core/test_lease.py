@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from core import lease
-from core.conversation import TurnState
+from core import lease, turns
+from core.conversation import Turn, TurnState
 from core.errors import LeaseDoubtfulError, StoreError
 from core.store.sql import SqlStore
 from tests.core.replicas import END_LEASES, OPTIONS, Replica, open_replica, wait_until_done
@@ -115,13 +116,32 @@ async def test_a_turn_that_nobody_took_over_goes_on_after_a_standstill(
     one: Replica, monkeypatch: pytest.MonkeyPatch
 ):
     shown = await ask(one)
-    clock = lease._read_clock  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(lease, "_read_clock", lambda: clock() + 60)
+    clock = lease.read_clock
+    monkeypatch.setattr(lease, "read_clock", lambda: clock() + 60)
     assert is_doubtful(one, shown)
     one.models.release()
     await one.sinks.wait_for(1)
     await expect_done(one.store, shown.turn.id)
     assert len(one.models.requests) == 1
+
+
+async def test_a_standstill_while_a_turn_is_started_counts(
+    one: Replica, monkeypatch: pytest.MonkeyPatch
+):
+    clock, start_next = lease.read_clock, one.store.start_next
+    late = 0.0
+
+    async def start_and_stall(*of: Any, **more: Any) -> Turn | None:
+        nonlocal late
+        turn = await start_next(*of, **more)
+        late = 60.0
+        return turn
+
+    for module in (lease, turns):
+        monkeypatch.setattr(module, "read_clock", lambda: clock() + late)
+    monkeypatch.setattr(lease, "HEARTBEAT", timedelta(seconds=60))
+    monkeypatch.setattr(one.store, "start_next", start_and_stall)
+    assert is_doubtful(one, await ask(one))
 
 
 async def expect_done(store: SqlStore, turn_id: int) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from core import turns
 from core.conversation import ReplyMessage, TurnState, Usage
 from core.run import INTERRUPTED, STOPPED, TurnOptions
 from core.store.sqlite import open_sqlite
@@ -146,6 +147,22 @@ async def test_a_turn_beyond_its_bounds_ends_with_an_apology(
         [shown] = await core.sinks.wait_for(1)
         assert shown.notice == INTERRUPTED
         assert await core.settled(shown.turn.id) is TurnState.FAILED
+
+
+async def test_a_question_that_waited_while_the_machine_slept_gets_an_apology(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+):
+    core.models.hold()
+    await core.turns.submit(make_incoming("first"))
+    await core.sinks.wait_for_update()
+    await core.turns.submit(make_incoming("second", number=1))
+    clock = turns.read_clock
+    monkeypatch.setattr(
+        turns, "read_clock", lambda: clock() + TurnOptions("").max_age.total_seconds()
+    )
+    core.models.release()
+    shown = await core.sinks.wait_for(2)
+    assert [each.notice for each in shown] == ["", INTERRUPTED]
 
 
 async def test_restarts_during_one_answer_are_no_crashes(database_url: str):
