@@ -10,13 +10,15 @@ from core.conversation import Turn
 from core.errors import ExpiredFileError, FileError
 from core.files.download import Address, Downloader
 from core.files.read import Reader
-from core.files.values import Attachment, FileLimits, digest, render_size
+from core.files.values import Attachment, FileLimits, Reading, digest, render_size
 from core.store.base import Store, WantedFile
 
 log = logging.getLogger("skein.files")
 
 MOST_AT_ONCE = 16
 """Files that are fetched or read at once: each is in memory meanwhile, whole."""
+MOST_OF_ONE_TURN = 2
+"""Of these: files that take long to read must not hold up everybody else's."""
 
 
 class FileSource(Protocol):
@@ -58,22 +60,33 @@ class Intake:
         What cannot be read is noted with the reason, and not tried again.
         """
         wanted = await self._store.load_wanted_files(turn)
-        taking = (self._take(each) for each in wanted)
+        share = asyncio.Semaphore(MOST_OF_ONE_TURN)
+        taking = (self._take(each, share) for each in wanted)
         for result in await asyncio.gather(*taking, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
 
-    async def _take(self, wanted: WantedFile) -> None:
+    async def _take(self, wanted: WantedFile, share: asyncio.Semaphore) -> None:
         try:
             self._check(wanted)
-            async with self._at_once:
-                content = await self._fetch(wanted)
-                sha256, reading = digest(content), await self._reader.read(content)
+            async with share, self._at_once:
+                sha256, reading = await self._read(wanted)
         except FileError as error:
             log.info("a file of message %s in %s: %s", wanted.message_id, wanted.key, error.reason)
             await self._store.refuse_file(wanted, error.reason)
         else:
             await self._store.save_file(wanted, sha256, reading)
+
+    async def _read(self, wanted: WantedFile) -> tuple[str, Reading]:
+        """Fetch a file and read it. Raises FileError whatever goes wrong: the question is answered."""
+        try:
+            content = await self._fetch(wanted)
+            return await asyncio.to_thread(digest, content), await self._reader.read(content)
+        except FileError:
+            raise
+        except Exception as error:
+            log.exception("a file of message %s in %s", wanted.message_id, wanted.key)
+            raise FileError("something went wrong as I read it") from error
 
     def _check(self, wanted: WantedFile) -> None:
         """Refuse what is too much before it is fetched. Raises FileError."""

@@ -14,10 +14,11 @@ from core.conversation import Incoming
 from core.errors import FileError
 from core.files.download import Address, open_downloader
 from core.files.values import Attachment, FileLimits
-from core.intake import Intake
+from core.intake import MOST_OF_ONE_TURN, Intake
 from core.run import TurnOptions
 from core.store.base import Store, WantedFile
 from core.turns import Turns
+from tests.core.store.values import start
 from tests.fakes import FakeModels, RecordingSinks, make_incoming
 
 LIMITS = FileLimits(max_files=2, max_bytes=1_000)
@@ -39,6 +40,13 @@ class Shelf:
         self.was_asked.set()
         await self.is_open.wait()
         return web.Response(body=self.files[name])
+
+    async def wait_asked(self, count: int) -> None:
+        """Wait until so many files were asked for."""
+        async with asyncio.timeout(10):
+            while len(self.asked) < count:
+                self.was_asked.clear()
+                await self.was_asked.wait()
 
     def locate(self, attachment: Attachment) -> Address:
         return Address(self.url + attachment.url)
@@ -156,3 +164,33 @@ async def test_no_more_files_are_in_memory_at_once_than_allowed(sqlite_store: St
             assert await turns.wait_idle(timedelta(seconds=10))
     assert shelf.asked == ["a", "b"]
     assert all(word in models.requests[0].messages[-1].text for word in ("one", "two"))
+
+
+async def test_one_turn_leaves_room_for_the_files_of_others(sqlite_store: Store) -> None:
+    async with open_shelf(a=b"one", b=b"two", c=b"three", d=b"four") as shelf:
+        shelf.is_open.clear()
+        limits = replace(LIMITS, max_files=5)
+        async with open_downloader(limits) as downloader:
+            intake = Intake(sqlite_store, downloader, limits, MOST_OF_ONE_TURN + 1)
+            intake.attach("test", shelf)
+            takings = list[asyncio.Task[None]]()
+            for number, names in enumerate(("aaa", "d")):
+                key = replace(make_incoming("").key, thread=names)
+                sent = replace(send("look", *names, number=number), key=key)
+                turn = await start(sqlite_store, sent)
+                takings.append(asyncio.create_task(intake.take(turn)))
+            await shelf.wait_asked(3)
+            assert sorted(shelf.asked) == ["a", "a", "d"]
+            shelf.is_open.set()
+            await asyncio.wait_for(asyncio.gather(*takings), 10)
+
+
+async def test_question_is_answered_whatever_goes_wrong_with_its_file(sqlite_store: Store) -> None:
+    class Broken(Shelf):
+        def locate(self, attachment: Attachment) -> Address:
+            raise RuntimeError(attachment.name)
+
+    async with open_turns(sqlite_store, Broken()) as (turns, _, sinks):
+        await turns.submit(send("look", "a"))
+        [shown] = await sinks.wait_for(1)
+    assert shown.text.endswith("📎 `a.txt`: something went wrong as I read it.")
