@@ -144,7 +144,11 @@ class Killer:
             return Report(self.seed, kills, counts, talk.shared_count(), bad, logs)
 
     async def _find_differences(self, crowd: Crowd) -> list[str]:
-        found = await find_differences(self._database_url, crowd.simulation)
+        # What Slack was not acknowledged it sends again later, when more was said.
+        is_in_order = self.platform != "slack"
+        found = await find_differences(
+            self._database_url, crowd.simulation, is_in_order=is_in_order
+        )
         return [f"{each[:200]} ... {each[-200:]}" for each in found]
 
     async def _ask_for_a_while(self, talk: Talk) -> None:
