@@ -22,6 +22,7 @@ from core.gauge import Gauge
 from core.intake import Intake
 from core.limit_table import parse_limits
 from core.memory import Memory
+from core.metrics import GuardedMetrics, Metrics, NullMetrics
 from core.models import open_config, open_models
 from core.prices import Prices, load_prices
 from core.prompts import ConfiguredPrompts, LivePrompts
@@ -57,12 +58,17 @@ class App:
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGenerator[App]:
+async def open_app(
+    settings: Settings, *, is_runner: bool = False, metrics: Metrics | None = None
+) -> AsyncGenerator[App]:
     """Open the core until the context ends. A runner shares the work with others, where there may be any.
+
+    `metrics` hear of what happens.
 
     Raises SettingsError for what has to be mended first, StoreBusyError where another runner holds
     the database, NewerDatabaseError and StoreError where the store cannot be used.
     """
+    metrics = GuardedMetrics(metrics or NullMetrics())
     async with AsyncExitStack() as stack:
         backend = find_backend(settings.database_url)
         if is_runner:
@@ -72,12 +78,15 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
             await store.free_the_deads()
         shared = store.database if store.is_shared else None
         config = open_config(settings)
-        models = await stack.enter_async_context(open_models(settings, shared, config))
+        models = await stack.enter_async_context(
+            open_models(settings, shared, config, metrics=metrics)
+        )
         limits = settings.file_limits
         downloader = await stack.enter_async_context(open_downloader(limits, find_proxy))
         intake = Intake(store, downloader, limits)
         options = turn_options(settings)
         prices = Prices(models.find_address, models.find_price)
+        metrics.price_by(prices.find_cost)
         gauge = Gauge()
         memory = build_memory(store, models, options, settings, config, prices, gauge)
         quotas = LiveQuotas(load_quotas(settings), config) if is_runner else Quotas
@@ -85,7 +94,7 @@ async def open_app(settings: Settings, *, is_runner: bool = False) -> AsyncGener
         if is_runner:
             await asyncio.to_thread(warn_of_unknown_prices, quotas(), models, prices)
         turns = await stack.enter_async_context(
-            Turns(store, models, options, intake=intake, memory=memory, gate=gate)
+            Turns(store, models, options, intake=intake, memory=memory, gate=gate, metrics=metrics)
         )
         if is_runner:
             await stack.enter_async_context(beside(turns.share()))

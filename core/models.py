@@ -11,6 +11,7 @@ import aiohttp
 
 from core.beside import beside
 from core.config_file import LOOK_INTERVAL, ConfigFile
+from core.metrics import Metrics
 from core.providers.retry import RetryPolicy
 from core.providers.router import Router
 from core.settings import Settings
@@ -26,11 +27,12 @@ async def open_models(
     shared: Database | None = None,
     config: ConfigFile | None = None,
     look_interval: timedelta = LOOK_INTERVAL,
+    metrics: Metrics | None = None,
 ) -> AsyncGenerator[Router]:
     """Open the configured models over one HTTP session. Raises SettingsError.
 
     `config` (None: the installation's) is loaded, and looked at so often. Limits are kept together
-    by all processes on a shared database, if there is one.
+    by all processes on a shared database, if there is one. `metrics` hear of requests.
     """
     # No limit of connections: the limiters decide who may ask, and no thread waits for another.
     connector = aiohttp.TCPConnector(limit=0)
@@ -39,7 +41,7 @@ async def open_models(
         supply = Supply(settings, session, shared, stack)
         setup = await supply.build(await config.load())
         policy = RetryPolicy(settings.max_attempts, on_break=settings.on_break)
-        router = Router(setup.catalogue, setup.providers, setup.limiters, policy)
+        router = Router(setup.catalogue, setup.providers, setup.limiters, policy, metrics=metrics)
         async with aclosing(router):
             supply.attach(router)
             config.subscribe(supply.change)

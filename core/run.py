@@ -86,6 +86,8 @@ class Run:
         self, turn: Turn, lease: Lease, sink: ReplySink, means: Means, age: timedelta
     ) -> None:
         self.turn = turn
+        self.outcome: TurnState | None = None
+        """How it ended, once it has."""
         self._lease = lease
         self._sink = sink
         self._means = means
@@ -115,6 +117,7 @@ class Run:
             text = await self._find_text()
         except _StoppedError:
             await self._fail(STOPPED, "stopped")
+            self.outcome = TurnState.CANCELLED
         except LeaseLostError:
             raise
         except StoreError:
@@ -280,11 +283,13 @@ class Run:
         except DeliveryError as error:
             log.warning("%s: the reply could not be delivered: %s", self._name, error)
             await self._store.fail(self.turn, f"not delivered: {error}")
+            self.outcome = TurnState.FAILED
         except Exception as error:
             log.exception("%s: the reply could not be delivered", self._name)
             await self._fail(render_for_people(error), f"not delivered: {error!r}")
         else:
             await self._store.finish(self.turn)
+            self.outcome = TurnState.DONE
 
     async def _fail(self, notice: str, reason: str) -> None:
         """Tell the person first: a crash in between asks again and takes over the notice."""
@@ -292,6 +297,7 @@ class Run:
         await self._tell(notice)
         await self._keep_usage()
         await self._store.fail(self.turn, reason)
+        self.outcome = TurnState.FAILED
 
     async def _is_refused(self) -> bool:
         """Tell whether people's limits refuse the question; then say so, and end the turn."""
@@ -301,6 +307,7 @@ class Run:
         await self._lease.confirm()
         await self._tell(refusal)
         await self._store.reject(self.turn, refusal)
+        self.outcome = TurnState.REJECTED
         return True
 
     async def _keep_usage(self) -> None:

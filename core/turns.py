@@ -23,6 +23,7 @@ from core.gate import Gate
 from core.intake import FileSource, Intake
 from core.lease import Lease, read_clock
 from core.memory import Memory
+from core.metrics import Metrics, NullMetrics, TurnEnded
 from core.providers.base import Models
 from core.run import Means, Run, TurnOptions
 from core.signs import Sign, Signs
@@ -74,6 +75,7 @@ class Turns:
         intake: Intake | None = None,
         memory: Memory | None = None,
         gate: Gate | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.memory = memory or Memory(store, models, options)
         self.gate = gate or Gate(store)
@@ -81,6 +83,7 @@ class Turns:
         self._means = Means(store, models, options, self._intake, self.memory, self.gate)
         self._store = store
         self._options = options
+        self._metrics = metrics or NullMetrics()
         self._now = now
         self._open_sinks: dict[str, OpenSink] = {}
         self._signs = Signs()
@@ -209,6 +212,12 @@ class Turns:
         """How many turns run now."""
         return sum(1 for lane in self._lanes.values() if lane.run)
 
+    @property
+    def waiting_count(self) -> int:
+        """How many turns that this process recorded have not yet begun."""
+        running = {lane.run.turn.id for lane in self._lanes.values() if lane.run}
+        return len({each for lane in self._lanes.values() for each in lane.received} - running)
+
     def _hear(self, word: str) -> None:
         """Heed what another process announced."""
         kind, _, turn_id = word.partition(" ")
@@ -280,10 +289,19 @@ class Turns:
         try:
             async with beside(lease.keep(run.stop)):
                 await run.run()
-            lane.received.pop(turn.id, None)
+            recorded_at = lane.received.pop(turn.id, None)
+            self._note_end(run, recorded_at)
         finally:
             lane.run = None
             await sink.aclose()
+
+    def _note_end(self, run: Run, recorded_at: float | None) -> None:
+        """Tell the metrics what became of a turn."""
+        if run.outcome is not None:
+            took = None
+            if recorded_at is not None:
+                took = timedelta(seconds=time.monotonic() - recorded_at)
+            self._metrics.note(TurnEnded(run.turn.key.platform, run.outcome, took))
 
     def _take_signs(self, turn: Turn, lane: _Lane) -> None:
         """Take away the sign that this turn waits, and those of turns that its reply answers, too."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from bots.commands import Commands
 from bots.frontend import Frontend
+from bots.http.metrics import add_core_gauges
+from bots.http.prometheus import PrometheusMetrics
 from bots.http.service import open_service
 from bots.serve import serve, stop_on_signals
 from core.app import App, open_app
@@ -36,13 +38,16 @@ async def run(options: argparse.Namespace) -> int:
     platforms = find_platforms(settings)
     stop = asyncio.Event()
     with stop_on_signals(stop):
-        async with open_app(settings, is_runner=True) as app:
+        metrics = PrometheusMetrics() if settings.http_port is not None else None
+        async with open_app(settings, is_runner=True, metrics=metrics) as app:
             if app.models.is_demo and not settings.model:
                 log.warning("no model is configured: the demo model answers, which only plays one")
             frontends = build_frontends(app, settings, platforms)
             grace = timedelta(seconds=settings.shutdown_seconds)
             links = {frontend.name: frontend.link for frontend in frontends}
-            async with open_service(settings, app.store, links, stop):
+            if metrics is not None:
+                add_core_gauges(metrics, app.turns, app.models)
+            async with open_service(settings, app.store, links, stop, metrics):
                 await serve(frontends, app.turns, stop, grace)
     return 0
 

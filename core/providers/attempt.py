@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core import errors, tokens
 from core.conversation import Usage
 from core.errors import EmptyAnswerError, ProviderError, UnreachableError
 from core.providers.base import Admission, Chunk, FinishReason, ModelRef, Request
+from core.providers.tally import Tally
 
 
 class RequestMeter:
@@ -35,10 +36,20 @@ class RequestMeter:
     @property
     def used_tokens(self) -> int:
         """What it took so far, input and output together."""
+        usage = self.usage
+        return (usage.input_tokens or 0) + (usage.output_tokens or 0)
+
+    @property
+    def usage(self) -> Usage:
+        """What it took so far, with estimates for what the provider did not tell."""
         told = self._usage or Usage()
-        sent = self._input_tokens if told.input_tokens is None else told.input_tokens
-        wrote = told.output_tokens
-        return sent + (int(self._output_tokens) if wrote is None else wrote)
+        sent, wrote = told.input_tokens, told.output_tokens
+        return replace(
+            told,
+            input_tokens=self._input_tokens if sent is None else sent,
+            output_tokens=int(self._output_tokens) if wrote is None else wrote,
+            is_estimated=told.is_estimated or sent is None or wrote is None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,12 @@ class Opened:
     meter: RequestMeter
     admission: Admission
     attempt: int
+    tally: Tally
 
     async def aclose(self) -> None:
         """End the request, and count what it took."""
+        self.tally.usage = self.meter.usage
+        self.tally.end()
         self.admission.correct(self.meter.used_tokens)
         await self.stack.aclose()
 

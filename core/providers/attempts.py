@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from core.errors import BadRequestError, ProviderError, RateLimitedError
+from core.metrics import Metrics, QueueLeft
 from core.providers.attempt import (
     NoWordError,
     Opened,
@@ -21,14 +22,18 @@ from core.providers.base import Admission, Chunk, Limiter, ModelRef, Provider, R
 from core.providers.breakers import Breakers, Leave
 from core.providers.fair import FairLimiter
 from core.providers.retry import RetryPolicy
+from core.providers.tally import Tally
 
 
 class Attempts:
     """Makes attempts, and tells breakers and limiters what came of them."""
 
-    def __init__(self, breakers: Breakers, policy: RetryPolicy, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, breakers: Breakers, policy: RetryPolicy, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
         self._breakers = breakers
         self._policy = policy
+        self._metrics = metrics
         self._clock = clock
         self._paused_until: dict[str, float] = {}
         self._providers: Mapping[str, Provider] = {}
@@ -43,6 +48,11 @@ class Attempts:
             for name, limiter in limiters.items()
         }
         self._providers, self._inner = providers, limiters
+
+    @property
+    def waiting_counts(self) -> dict[str, int]:
+        """How many requests stand in the queue before each provider's limits."""
+        return {name: limiter.waiting_count for name, limiter in self._limiters.items()}
 
     def is_ready(self, ref: ModelRef) -> bool:
         """Tell whether a model may be asked now, as far as is known without asking."""
@@ -62,16 +72,20 @@ class Attempts:
             raise BadRequestError(str(ref), "its provider is not configured any more")
         request = ref.address(request)
         admission, leave = await self._wait_for_leave(ref, request, max_queue_wait)
+        tally = Tally(ref, self._metrics, self._clock)
         try:
-            opened = await self._open(provider, ref, request, admission, number)
+            opened = await self._open(provider, ref, request, admission, number, tally)
         except ProviderError as error:
             correct_failed(admission, error)
             leave.fail(error)
+            tally.fail(error)
             raise
         except BaseException:
             leave.release()
+            tally.end()
             raise
         leave.succeed()
+        tally.hear()
         return opened
 
     def pause(self, ref: ModelRef, duration: timedelta) -> None:
@@ -102,13 +116,20 @@ class Attempts:
         self, ref: ModelRef, request: Request, max_wait: timedelta | None
     ) -> Admission:
         limiter, tokens = self._limiters[ref.provider], estimate_tokens(request)
+        began_at, is_admitted = self._clock(), False
         seconds = None if max_wait is None else max_wait.total_seconds()
         try:
             async with asyncio.timeout(seconds):
-                return await limiter.admit(str(ref), tokens, request.asker)
+                admission = await limiter.admit(str(ref), tokens, request.asker)
+            is_admitted = True
         except TimeoutError as error:
             detail = f"no turn under the limits within {seconds} s, and others stand ready"
             raise RateLimitedError(str(ref), detail) from error
+        else:
+            return admission
+        finally:
+            waited = timedelta(seconds=self._clock() - began_at)
+            self._metrics.note(QueueLeft(ref.provider, waited, is_admitted))
 
     async def _open(
         self,
@@ -117,6 +138,7 @@ class Attempts:
         request: Request,
         admission: Admission,
         number: int,
+        tally: Tally,
     ) -> Opened:
         """Read up to the first text. What an attempt took that has none is told to who asked."""
         meter = RequestMeter(estimate_input_tokens(request))
@@ -130,9 +152,11 @@ class Attempts:
                     if chunk.pause:
                         self.pause(ref, chunk.pause)
                     if chunk.text.strip():
-                        return Opened(ref, stack.pop_all(), chunks, head, meter, admission, number)
+                        taken = stack.pop_all()
+                        return Opened(ref, taken, chunks, head, meter, admission, number, tally)
                 raise NoWordError(str(ref), meter)
         except BaseException:
             if meter.told:
+                tally.usage = meter.told
                 request.asker.on_attempt(ref, meter.told)
             raise

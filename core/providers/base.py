@@ -80,7 +80,9 @@ class ModelRef:
         return replace(
             request,
             model=self.model,
-            max_new_tokens=min(request.max_new_tokens, self.max_new_tokens or request.max_new_tokens),
+            max_new_tokens=min(
+                request.max_new_tokens, self.max_new_tokens or request.max_new_tokens
+            ),
             temperature=request.temperature if self.temperature is None else self.temperature,
         )
 

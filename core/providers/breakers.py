@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from core.errors import ProviderError
+from core.metrics import BreakerOpened, Metrics, NullMetrics
 from core.providers.base import ModelRef
 from core.providers.breaker import Breaker, BreakerState, Pass
 from core.timer import CallLater, call_later
@@ -38,8 +39,14 @@ class Leave:
 class Breakers:
     """Says which models stand ready, and gives leave to ask them. Times are of one monotonic clock."""
 
-    def __init__(self, clock: Callable[[], float], later: CallLater = call_later) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        later: CallLater = call_later,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._clock = clock
+        self._metrics = metrics or NullMetrics()
         self._later = later
         self._breakers: dict[str, Breaker] = {}
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
@@ -47,7 +54,7 @@ class Breakers:
 
     @property
     def states(self) -> dict[str, BreakerState]:
-        """The state of each model that was asked, by its name."""
+        """The state of each model that was asked, as `provider/model`."""
         return {model: breaker.state for model, breaker in self._breakers.items()}
 
     def is_ready(self, ref: ModelRef) -> bool:
@@ -95,8 +102,13 @@ class Breakers:
     def _get(self, ref: ModelRef) -> Breaker:
         model = str(ref)
         if model not in self._breakers:
-            self._breakers[model] = Breaker(model, on_change=partial(self._wake, model))
+            self._breakers[model] = Breaker(model, on_change=partial(self._change, ref))
         return self._breakers[model]
+
+    def _change(self, ref: ModelRef) -> None:
+        self._wake(str(ref))
+        if self._get(ref).find_wait(self._clock()):  # none where a probe was only given up
+            self._metrics.note(BreakerOpened(ref.provider, ref.model))
 
     def _refuse(self, ref: ModelRef) -> ProviderError:
         error = self._get(ref).error

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.errors import ProviderError, RateLimitedError
+from core.metrics import Metrics, NullMetrics
 from core.prices import Price
 from core.providers.attempt import Opened, estimate_tokens
 from core.providers.attempts import Attempts
 from core.providers.base import Chunk, Limiter, ModelRef, Provider, Request
+from core.providers.breaker import BreakerState
 from core.providers.breakers import Breakers
 from core.providers.catalogue import Catalogue
 from core.providers.chain import Chain
@@ -58,12 +60,13 @@ class Router:
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         later: CallLater = call_later,
+        metrics: Metrics | None = None,
     ) -> None:
         self._policy = policy or RetryPolicy()
         self._sleep = sleep
         self._chance = chance
-        self._breakers = Breakers(clock, later)
-        self._attempts = Attempts(self._breakers, self._policy, clock)
+        self._breakers = Breakers(clock, later, metrics)
+        self._attempts = Attempts(self._breakers, self._policy, metrics or NullMetrics(), clock)
         self._look_again: Callable[[], Awaitable[None]] = _look_nowhere
         self._setup = Setup(catalogue, {}, {})
         self.change(Setup(catalogue, providers, limiters))
@@ -115,6 +118,16 @@ class Router:
     def find_price(self, name: str) -> Price | None:
         """Give the price that the operator set for `provider/model`."""
         return self._setup.catalogue.find_price(name)
+
+    @property
+    def breaker_states(self) -> dict[str, BreakerState]:
+        """The state of the breaker of each model that was asked, as `provider/model`."""
+        return self._breakers.states
+
+    @property
+    def waiting_counts(self) -> dict[str, int]:
+        """How many requests wait for the limits of each provider."""
+        return self._attempts.waiting_counts
 
     @asynccontextmanager
     async def stream(self, ref: ModelRef, request: Request) -> AsyncGenerator[AsyncIterator[Chunk]]:
@@ -200,10 +213,12 @@ class Router:
                 place = " after some words"
                 self._log(opened.ref, error, str(opened.attempt), is_last=True, place=place)
                 self._breakers.break_off(opened.ref, error)
+                opened.tally.outcome = "broken_off"
                 if not await self._replace(chain, opened, request, error):
                     raise
                 yield Chunk(answered_by=chain.opened.ref, is_restart=True)
             else:
+                opened.tally.outcome = "answered"
                 return
 
     async def _replace(

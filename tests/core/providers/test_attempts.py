@@ -20,6 +20,7 @@ from core.providers.retry import RetryPolicy
 from tests.core.clock import FakeClock
 from tests.core.providers.test_fair import settle
 from tests.core.providers.test_router import QUESTION
+from tests.metrics import RecordingMetrics
 
 REF = ModelRef("openai", "m", 100_000)
 OVERLOADED = OverloadedError("openai/m", "HTTP 503: full")
@@ -84,7 +85,8 @@ class Stage:
         self.provider = TimedProvider(self.clock)
         self.breakers = self.provider.breakers
         self.limiter = RateLimiter(requests, clock=self.clock.now, call_later=self.clock.call_later)
-        self.attempts = Attempts(self.breakers, POLICY, self.clock.now)
+        self.metrics = RecordingMetrics()
+        self.attempts = Attempts(self.breakers, POLICY, self.metrics, self.clock.now)
         self.attempts.change({"openai": self.provider}, {"openai": self.limiter})
 
     async def ask(self) -> None:
