@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from bots.frontend import Frontend
+from core.errors import StoreError
 from core.turns import Turns
 
 log = logging.getLogger("skein.serve")
@@ -45,10 +46,19 @@ async def _serve_one(frontend: Frontend, turns: Turns, stop: asyncio.Event) -> N
         return
     log.info("%s: connected as %s", frontend.name, who)
     turns.attach(frontend.name, frontend.open_sink, frontend.files, frontend.sign)
-    resumed = await turns.resume(frontend.name)
-    if resumed:
-        log.info("%s: took up %d conversations with unfinished turns", frontend.name, resumed)
+    await _resume(frontend, turns)
     await frontend.run()
+
+
+async def _resume(frontend: Frontend, turns: Turns) -> None:
+    """Take up what was left. Where the store is away just now, `Turns.share` does so when it is back."""
+    try:
+        resumed = await turns.resume(frontend.name)
+    except StoreError as error:
+        log.warning("%s: unfinished turns are not taken up yet: %s", frontend.name, error)
+    else:
+        if resumed:
+            log.info("%s: took up %d conversations with unfinished turns", frontend.name, resumed)
 
 
 async def _wind_down(

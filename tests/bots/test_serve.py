@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,10 +10,12 @@ import pytest
 
 from bots.link import Link
 from bots.serve import serve
+from core.beside import beside
 from core.conversation import Turn
-from core.errors import TokenRefusedError
+from core.errors import StoreError, TokenRefusedError
 from core.run import TurnOptions
 from core.sink import RecordReply, ReplySink
+from core.store.base import Store
 from core.store.sqlite import open_sqlite
 from core.turns import Turns
 from tests.fakes import FakeModels, RecordingSinks, make_incoming
@@ -70,11 +72,14 @@ def models() -> FakeModels:
 
 
 @pytest.fixture
-async def turns(tmp_path: Path, models: FakeModels) -> AsyncIterator[Turns]:
-    async with (
-        open_sqlite(f"sqlite:///{tmp_path / 'skein.db'}") as store,
-        Turns(store, models, TurnOptions("")) as turns,
-    ):
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_sqlite(f"sqlite:///{tmp_path / 'skein.db'}") as store:
+        yield store
+
+
+@pytest.fixture
+async def turns(store: Store, models: FakeModels) -> AsyncIterator[Turns]:
+    async with Turns(store, models, TurnOptions("")) as turns:
         yield turns
 
 
@@ -112,6 +117,26 @@ async def test_a_platform_that_connects_while_others_end_receives_nothing(
         models.release()
         await serving
     assert late.done == ["stop", "connect", "aclose"]
+
+
+async def test_what_was_left_is_taken_up_when_a_store_away_at_the_start_is_back(
+    turns: Turns, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    async def fail(_: str) -> Sequence[int]:
+        raise StoreError("away")
+
+    await store.record(make_incoming("left"))
+    monkeypatch.setattr(store, "load_waiting", fail)
+    frontend, stop = RecordingFrontend(), asyncio.Event()
+    serving = asyncio.create_task(serve([frontend], turns, stop, GRACE))
+    async with asyncio.timeout(10):
+        await frontend.was_done["run"].wait()
+        monkeypatch.undo()
+        async with beside(turns.share()):
+            [shown] = await frontend.sinks.wait_for(1)
+        stop.set()
+        await serving
+    assert shown.text == "Answer to left"
 
 
 async def test_a_refused_token_ends_all_and_is_told(turns: Turns):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -167,7 +167,7 @@ class Killer:
             await asyncio.sleep(self._chance.uniform(0.01, 0.1))
 
     @asynccontextmanager
-    async def _skein(self, environment: Mapping[str, str]) -> AsyncIterator[Program]:
+    async def _skein(self, environment: Mapping[str, str]) -> AsyncGenerator[Program]:
         async with run_program(
             (*SKEIN, "run"), cwd=self._folder, environment=environment
         ) as program:

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 @contextmanager
-def open_stores(store: str) -> Iterator[Callable[[], str]]:
+def open_stores(store: str) -> Generator[Callable[[], str]]:
     """Give what makes an empty database's address; empty means a file beside the program."""
     if store == "sqlite":
         yield lambda: ""
