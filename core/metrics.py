@@ -69,11 +69,11 @@ class BreakerOpened:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """This process took a turn to its end. `took` is since it was recorded; None where another did that."""
+    """This process took a turn to its end. `took` is since it was recorded."""
 
     platform: str
     state: TurnState
-    took: timedelta | None
+    took: timedelta
 
 
 Event = RequestEnded | QueueLeft | BreakerOpened | TurnEnded

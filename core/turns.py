@@ -289,18 +289,16 @@ class Turns:
         try:
             async with beside(lease.keep(run.stop)):
                 await run.run()
-            recorded_at = lane.received.pop(turn.id, None)
-            self._note_end(run, recorded_at)
+            self._note_end(run, lane)
+            lane.received.pop(turn.id, None)
         finally:
             lane.run = None
             await sink.aclose()
 
-    def _note_end(self, run: Run, recorded_at: float | None) -> None:
+    def _note_end(self, run: Run, lane: _Lane) -> None:
         """Tell the metrics what became of a turn."""
         if run.outcome is not None:
-            took = None
-            if recorded_at is not None:
-                took = timedelta(seconds=time.monotonic() - recorded_at)
+            took = self._find_age(run.turn, lane)
             self._metrics.note(TurnEnded(run.turn.key.platform, run.outcome, took))
 
     def _take_signs(self, turn: Turn, lane: _Lane) -> None:

@@ -128,7 +128,7 @@ class PrometheusMetrics:
                 self._opened.labels(self._models.name(provider, model)).inc()
             case TurnEnded(platform, state, took):
                 self._turns.labels(platform, str(state)).inc()
-                _observe(self._turn.labels(platform), took)
+                self._turn.labels(platform).observe(took.total_seconds())
 
     def add_gauge(self, name: str, text: str, labels: tuple[str, ...], read: Read) -> None:
         """Show a gauge whose values are asked for each time that the page is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -142,21 +142,28 @@ class Attempts:
     ) -> Opened:
         """Read up to the first text. What an attempt took that has none is told to who asked."""
         meter = RequestMeter(estimate_input_tokens(request))
-        head: list[Chunk] = []
         try:
             async with AsyncExitStack() as stack:
                 chunks = await stack.enter_async_context(provider.stream(request))
-                async for chunk in chunks:
-                    meter.add(chunk)
-                    head.append(chunk)
-                    if chunk.pause:
-                        self.pause(ref, chunk.pause)
-                    if chunk.text.strip():
-                        taken = stack.pop_all()
-                        return Opened(ref, taken, chunks, head, meter, admission, number, tally)
-                raise NoWordError(str(ref), meter)
+                head = await self._read_head(ref, chunks, meter)
+                taken = stack.pop_all()
+                return Opened(ref, taken, chunks, head, meter, admission, number, tally)
         except BaseException:
             if meter.told:
                 tally.usage = meter.told
                 request.asker.on_attempt(ref, meter.told)
             raise
+
+    async def _read_head(
+        self, ref: ModelRef, chunks: AsyncIterator[Chunk], meter: RequestMeter
+    ) -> list[Chunk]:
+        """Read up to the first text. Raises NoWordError where there is none."""
+        head: list[Chunk] = []
+        async for chunk in chunks:
+            meter.add(chunk)
+            head.append(chunk)
+            if chunk.pause:
+                self.pause(ref, chunk.pause)
+            if chunk.text.strip():
+                return head
+        raise NoWordError(str(ref), meter)

@@ -100,10 +100,10 @@ async def test_a_breakers_state_is_shown_from_the_first_request_on(bench: Bench)
 async def test_turns_are_counted_by_platform_and_how_they_ended(bench: Bench):
     get = bench.reader.get
     bench.metrics.note(TurnEnded("slack", TurnState.DONE, SECOND))
-    bench.metrics.note(TurnEnded("slack", TurnState.FAILED, None))
+    bench.metrics.note(TurnEnded("slack", TurnState.FAILED, SECOND))
     assert await get("skein_turns_total", platform="slack", state="done") == 1
     assert await get("skein_turns_total", platform="slack", state="failed") == 1
-    assert await get("skein_turn_seconds_count", platform="slack") == 1
+    assert await get("skein_turn_seconds_count", platform="slack") == 2
     assert await get("skein_turns_running") == 2
     assert await get("skein_turns_waiting") == 5
 
