@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,6 +20,8 @@ log = logging.getLogger("skein.commands")
 SIGN = "!"
 NAMES = ("clear", "model", *memory_commands.NAMES, "usage", "help")
 _DEFAULT = "default"
+_MAX_OFFERED = 15
+"""How many models are named at once: OpenRouter alone has hundreds."""
 
 HELP = (
     "Ask me anything: in a thread I remember what was said there, and nothing from elsewhere.\n\n"
@@ -150,5 +153,14 @@ class Commands:
             now = f"**{await self._threads.get_model(key)}** answers in this conversation."
         except UnknownModelError as error:
             now = f"I can't use this conversation's model any more: {error}."
-        names = ", ".join(f"`{name}`" for name in self._threads.list_models()[:25])
-        return f"{now} Choose another with `model NAME`: {names}, or `{_DEFAULT}`."
+        return f"{now} {_offer(self._threads.list_models())}"
+
+
+def _offer(names: Sequence[str]) -> str:
+    """Say which models there are; of many the first, and how to look for the others."""
+    shown = ", ".join(f"`{name}`" for name in names[:_MAX_OFFERED])
+    offer = f"Choose another with `model NAME`: {shown}, or `{_DEFAULT}`."
+    if len(names) <= _MAX_OFFERED:
+        return offer
+    more = len(names) - _MAX_OFFERED
+    return f"{offer} There are {more} more: `model PART` names those whose name has that part."

@@ -11,6 +11,7 @@ from bots.commands import HELP, Command, Commands
 from core.conversation import Author, ThreadKey
 from core.errors import OverloadedError
 from core.gate import Gate
+from core.providers.base import ModelRef
 from core.quotas import Measure, Period, Quotas, Rule, Scope
 from core.run import TurnOptions
 from core.store.sqlite import open_sqlite
@@ -117,6 +118,31 @@ async def test_an_unknown_model_is_answered_with_the_closest(desk: Desk):
 
 async def test_help_is_help(desk: Desk):
     assert await desk.commands.run(Command("help"), KEY) == HELP
+
+
+async def test_of_many_models_the_first_are_named_and_how_to_find_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    names = tuple(f"openrouter/maker/model-{number}" for number in range(300))
+    monkeypatch.setattr(desk.models, "list_models", lambda: names)
+    said = await run(desk, "!model")
+    assert "`openrouter/maker/model-14`, or `default`" in said
+    assert "model-15" not in said
+    assert "There are 285 more: `model PART`" in said
+
+
+async def test_a_model_that_its_server_has_only_now_can_be_chosen(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    late = ModelRef("fake", "late", 8000)
+
+    async def look_again() -> None:
+        monkeypatch.setattr(desk.models, "get_model", lambda _: late)
+
+    monkeypatch.setattr(desk.models, "look_again", look_again)
+    assert (
+        await run(desk, "!model late") == "From here on **fake/late** answers in this conversation."
+    )
 
 
 def test_models_are_completed_with_what_begins_so_first(desk: Desk):
