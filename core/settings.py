@@ -56,6 +56,7 @@ class Settings(ModelSettings, LimitSettings):
     max_files_per_message: int = Field(default=10, ge=0, le=50)
     max_file_mb: float = Field(default=20, gt=0, le=100)
     max_file_characters: int = Field(default=100_000, ge=1_000, le=2_000_000)
+    max_scanned_pages: int = Field(default=20, ge=0, le=20)
     file_timeout_seconds: float = Field(default=30, gt=0)
     answer_file_characters: int = Field(default=12_000, ge=0)
 
@@ -94,6 +95,7 @@ class Settings(ModelSettings, LimitSettings):
             max_files=self.max_files_per_message,
             max_bytes=int(self.max_file_mb * 1_000_000),
             max_characters=self.max_file_characters,
+            max_scanned_pages=self.max_scanned_pages,
             timeout=timedelta(seconds=self.file_timeout_seconds),
         )
 

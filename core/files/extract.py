@@ -16,23 +16,21 @@ from core.files import wrapped
 from core.files.identify import Kind, explain_unreadable
 from core.files.pdf import read_pdf
 from core.files.text import Text
-from core.files.values import File, Picture, Reading, pack_pictures
+from core.files.values import File, FileLimits, Picture, Reading, pack_pictures
 
 MAX_UNZIPPED_BYTES = 200_000_000
 """What an office document may grow to; one of 20 MB of honest XML stays well below."""
 
 
-def extract(
-    kind: Kind, content: bytes, max_pages: int, max_characters: int, deadline: float = inf
-) -> Reading:
+def extract(kind: Kind, content: bytes, limits: FileLimits, deadline: float = inf) -> Reading:
     """Give a document's text and pictures, and a note on what of it was left out. Raises FileError.
 
     Pictures are made until a deadline of the monotonic clock.
     """
-    text = Text(max_characters)
+    text = Text(limits.max_characters)
     try:
         _check_zip(kind, content)
-        note, pictures = _read(kind, content, max_pages, text, deadline)
+        note, pictures = _read(kind, content, limits, text, deadline)
     except FileError:
         raise
     except MemoryError:
@@ -41,19 +39,19 @@ def extract(
         raise FileError("it is damaged, or no such file") from error
     if text.is_cut:
         note = f"{note}, and " if note else ""
-        note += f"only the first {max_characters:,} characters were read"
+        note += f"only the first {limits.max_characters:,} characters were read"
     if not str(text):
         raise FileError("there is nothing to read in it")
     return Reading(File("", pack_pictures(pictures), str(text)), note)
 
 
 def _read(
-    kind: Kind, content: bytes, max_pages: int, text: Text, deadline: float
+    kind: Kind, content: bytes, limits: FileLimits, text: Text, deadline: float
 ) -> tuple[str, Sequence[Picture]]:
     if kind == "pdf":
-        return read_pdf(content, max_pages, text, deadline)
+        return read_pdf(content, limits, text, deadline)
     if kind in _OFFICE:
-        return _OFFICE[kind](content, max_pages, text), ()
+        return _OFFICE[kind](content, limits.max_pages, text), ()
     for part in wrapped.READERS[kind](content):
         if not text.add(part):
             break

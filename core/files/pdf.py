@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 from core.errors import FileError
 from core.files.image import MAX_EDGE
 from core.files.text import Text
-from core.files.values import Picture
+from core.files.values import FileLimits, Picture
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
 
-MAX_PICTURES = 20
-"""No more go along with a question either."""
 MAX_PICTURE_BYTES = 10_000_000
 """Of all pages together; a page of a scan takes 0.2 to 0.5 MB."""
+_SCAN = "there is no text in it, only pictures of pages, which are not looked at here"
 _QUALITY = 80
 _THIN = 100
 """Characters of a page that is a picture all the same: scanners add a number or a line."""
@@ -36,6 +35,7 @@ _SHADES = 8  # paper that looks white has no more
 class Pages:
     """The pictures that are made of a document's pages, as many as there may be."""
 
+    max_pictures: int
     deadline: float
     """By the monotonic clock; further pages stay without a picture."""
     pictures: list[Picture] = field(default_factory=list[Picture])
@@ -45,7 +45,11 @@ class Pages:
     def add(self, number: int, page: PdfPage) -> bool:
         """Make a picture of a page, unless it is empty. False where there is none."""
         is_late = time.monotonic() > self.deadline
-        if is_late or len(self.pictures) >= MAX_PICTURES or self.size_bytes >= MAX_PICTURE_BYTES:
+        if (
+            is_late
+            or len(self.pictures) >= self.max_pictures
+            or self.size_bytes >= MAX_PICTURE_BYTES
+        ):
             self.left_out_count += 1
             return False
         content = _draw(page)
@@ -65,12 +69,12 @@ class Pages:
 
 
 def read_pdf(
-    content: bytes, max_pages: int, text: Text, deadline: float
+    content: bytes, limits: FileLimits, text: Text, deadline: float
 ) -> tuple[str, Sequence[Picture]]:
     """Read the text of pages, and draw those that are pictures. Raises FileError."""
     document = _open(content)
-    count, read, pages = len(document), 0, Pages(deadline)
-    for number in range(min(count, max_pages)):
+    count, read, pages = len(document), 0, Pages(limits.max_scanned_pages, deadline)
+    for number in range(min(count, limits.max_pages)):
         page = document[number]
         read += 1
         said = page.get_textpage().get_text_bounded().replace("\r\n", "\n").strip()
@@ -79,7 +83,7 @@ def read_pdf(
         if said and not text.add(f"[page {number + 1}]\n{said}\n\n"):
             break
     if not text.length and pages.left_out_count:
-        raise FileError("it takes too long to read")
+        raise FileError("it takes too long to read" if limits.max_scanned_pages else _SCAN)
     notes = (f"only the first {read} of {count} pages were read" * (read < count), pages.note)
     return ", and ".join(filter(None, notes)), pages.pictures
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import sys
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from core.beside import beside
 from core.errors import FileError
 from core.files.identify import Kind, decode, explain_unreadable, find_kind, identify
-from core.files.values import File, FileLimits, Reading
+from core.files.values import File, FileLimits, Reading, render_limits
 
 _MOST_AT_ONCE = 2
 _CHUNK_BYTES = 64 * 1024
@@ -77,11 +75,10 @@ class Reader:
 
 async def _run_worker(kind: Kind, content: bytes, limits: FileLimits) -> bytes:
     """Run the process to its end, and give what it said; empty where it was ended. Raises FileError."""
-    arguments = (kind, limits.max_pages, limits.max_characters, _whole_seconds(limits.timeout))
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "core.files.worker", *map(str, arguments)),
+            *("-m", "core.files.worker", kind, render_limits(limits)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -128,7 +125,3 @@ def _environment() -> dict[str, str]:
     """Give what Python needs to run, and none of the bot's secrets."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
     return kept | {"PYTHONPATH": str(_ROOT)}
-
-
-def _whole_seconds(duration: timedelta) -> int:
-    return math.ceil(duration.total_seconds())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from hashlib import sha256
 from struct import Struct
@@ -90,7 +91,20 @@ class FileLimits:
     max_bytes: int = 20_000_000
     max_characters: int = 100_000
     max_pages: int = 100
+    max_scanned_pages: int = 20
+    """Pages that are pictures, which models look at; no more go along with a question either."""
     timeout: timedelta = timedelta(seconds=30)
+
+
+def render_limits(limits: FileLimits) -> str:
+    """Write limits for another process."""
+    return json.dumps(asdict(limits) | {"timeout": limits.timeout.total_seconds()})
+
+
+def parse_limits(text: str) -> FileLimits:
+    """Read what `render_limits` wrote."""
+    told = json.loads(text)
+    return FileLimits(**told | {"timeout": timedelta(seconds=told["timeout"])})
 
 
 def digest(content: bytes) -> str:

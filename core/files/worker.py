@@ -6,6 +6,7 @@ It gets the content on its standard input and answers with a line of JSON and th
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import cast
 
 from core.errors import FileError
 from core.files.identify import Kind
-from core.files.values import File, Reading
+from core.files.values import File, FileLimits, Reading, parse_limits
 
 _DRAWING_SHARE = 0.5  # of the time: what was drawn by then is better than nothing
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
@@ -37,9 +38,7 @@ def limit_process(cpu_seconds: int) -> None:
                 resource.setrlimit(kind, (limit, limit))
 
 
-def read(
-    kind: Kind, content: bytes, max_pages: int, max_characters: int, deadline: float
-) -> Reading:
+def read(kind: Kind, content: bytes, limits: FileLimits, deadline: float) -> Reading:
     """Read a file; a document's media type stays empty. Raises FileError."""
     if kind == "image":
         from core.files.image import fit_image
@@ -48,7 +47,7 @@ def read(
         return Reading(File(media_type, fitted), note)
     from core.files.extract import extract
 
-    return extract(kind, content, max_pages, max_characters, deadline)
+    return extract(kind, content, limits, deadline)
 
 
 def answer(reading: Reading) -> bytes:
@@ -60,13 +59,15 @@ def answer(reading: Reading) -> bytes:
 
 
 def main() -> int:
-    """Read what comes in as the arguments say: kind, pages, characters, seconds."""
-    kind, pages, characters, seconds = sys.argv[1:]
-    limit_process(int(seconds))
-    deadline = time.monotonic() + int(seconds) * _DRAWING_SHARE
+    """Read what comes in as the arguments say: its kind, and what there may be of it as JSON."""
+    kind, told = sys.argv[1:]
+    limits = parse_limits(told)
+    seconds = limits.timeout.total_seconds()
+    limit_process(math.ceil(seconds))
+    deadline = time.monotonic() + seconds * _DRAWING_SHARE
     try:
         content = sys.stdin.buffer.read()
-        output = answer(read(cast("Kind", kind), content, int(pages), int(characters), deadline))
+        output = answer(read(cast("Kind", kind), content, limits, deadline))
     except FileError as error:
         output = json.dumps({"error": error.reason}).encode()
     except MemoryError:

@@ -14,7 +14,6 @@ from PIL import Image
 from core.errors import FileError
 from core.files.extract import extract
 from core.files.image import MAX_BYTES, MAX_EDGE
-from core.files.pdf import MAX_PICTURES
 from core.files.read import Reader
 from core.files.values import FileLimits, Reading
 from tests.core.files.samples import (
@@ -89,17 +88,16 @@ async def test_page_that_says_something_has_no_picture() -> None:
 
 
 async def test_long_scan_is_read_as_far_as_allowed() -> None:
-    reading = await read(make_scan(MAX_PICTURES + 2), max_pages=100)
-    assert len(reading.file.pictures) == MAX_PICTURES
-    assert (
-        reading.note
-        == f"only the first {MAX_PICTURES} of {MAX_PICTURES + 2} scanned pages were taken"
-    )
+    reading = await read(make_scan(3), max_scanned_pages=2)
+    assert len(reading.file.pictures) == 2
+    assert reading.note == "only the first 2 of 3 scanned pages were taken"
+    with pytest.raises(FileError, match="not looked at here"):
+        await read(make_scan(1), max_scanned_pages=0)
 
 
 def test_pages_are_drawn_until_the_deadline() -> None:
     with pytest.raises(FileError, match="takes too long"):
-        extract("pdf", make_scan(1), 3, 2_000, deadline=time.monotonic())
+        extract("pdf", make_scan(1), LIMITS, deadline=time.monotonic())
 
 
 @pytest.mark.parametrize(
