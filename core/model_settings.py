@@ -34,7 +34,7 @@ class ModelSettings(BaseSettings):
     on_break: Literal["keep", "replace"] = "keep"
     summary_model: str | None = None
     max_new_tokens: int = Field(default=4096, ge=1)
-    max_thinking_tokens: int = Field(default=16_384, ge=0)
+    max_thinking_tokens: int = Field(default=8192, ge=0)
     reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_context_tokens: int | None = Field(default=None, ge=500)

@@ -34,11 +34,15 @@ _REQUIRED = frozenset(("model", "messages", "system"))
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _INNER = ("cache_control",)
 """Parameters that stand further in."""
-_OTHER_NAMES = {"stream": ("streaming",), "output_config": ("effort",)}
+_OTHER_NAMES = {"output_config": ("effort",)}
 _REFUSED = re.compile(
     r"unsupported|not support|unrecognized|not recognized|unknown|unexpected|extra|not permitted"
     r"|not allowed|deprecated|only the default|use 'max_|must be one of|not one of|supported values"
     r"|only \S+ is allowed|forbidden|not available"
+)
+_NO_STREAM = re.compile(
+    r"\bstream(?:ing)?\W+(?:\w+\W+){0,2}(?:not support|not available|not allowed|unsupported)"
+    r"|(?:not support|unsupported)\W+(?:\w+\W+){0,2}stream(?:ing)?\b"
 )
 _TOO_LARGE = re.compile(
     r"too large|at most|less than or equal|must be <=|exceeds the maximum|maximum allowed"
@@ -49,6 +53,10 @@ _PROMPT_SHARE = re.compile(
     r"(\d+) (?:(?:in|of|from) (?:the|your) (?:messages|prompt|text input|input)|input tokens|`inputs`)"
 )
 _SUM = re.compile(r"(\d+) \+ \d+ > \d+")
+_QUOTA = re.compile(r"limit:? (\d+),(?: used:? \d+,)? requested:? (\d+)")
+"""Groq and OpenAI: what a minute allows, of which a request reserves its question and its longest answer."""
+_AFFORDED = re.compile(r"can only afford (\d+)")
+"""OpenRouter: what the account is good for."""
 _NO_SYSTEM = re.compile(
     r"system role (?:is )?not supported|role' does not support 'system'|roles must alternate"
     r"|only user and assistant roles"
@@ -59,7 +67,7 @@ _NO_SYSTEM = re.compile(
 class Thinking:
     """How much models may think before they speak, where they think at all."""
 
-    max_tokens: int = 16_384
+    max_tokens: int = 8_192
     """Room beyond the answer's own length, for models that were seen to think."""
     effort: Effort | None = None
     """None leaves it to the provider."""
@@ -108,9 +116,11 @@ class Lesson:
 
 def learn(dialect: Dialect, refusal: Refusal, payload: Payload) -> Lesson | None:
     """Say how to ask instead, or None where the refusal is no matter of parameters."""
+    limit = next((name for name in dialect.limits[:1] if name in payload), None)
+    if limit and refusal.status in (402, 413, 429):
+        return _fit_quota(dialect, refusal, int(payload[limit]))
     if refusal.status not in (400, 422):
         return None
-    limit = next((name for name in dialect.limits[:1] if name in payload), None)
     if limit and (lesson := _learn_limit(dialect, limit, refusal, int(payload[limit]))):
         return lesson
     if dialect.has_system_role and _NO_SYSTEM.search(refusal.text) and _has_system(payload):
@@ -148,6 +158,25 @@ def _fit_room(dialect: Dialect, refusal: Refusal, sent: int) -> Lesson | None:
     return Lesson(replace(dialect, max_tokens=room), is_lasting=False)
 
 
+def _fit_quota(dialect: Dialect, refusal: Refusal, sent: int) -> Lesson | None:
+    """Reserve less for the answer where one request is more than is allowed at all: no wait would help."""
+    text = refusal.text
+    if afforded := _AFFORDED.search(text):
+        room = int(afforded[1])
+        is_enough = _LEAST_ROOM <= room < sent
+        return Lesson(replace(dialect, max_tokens=room), is_lasting=False) if is_enough else None
+    quota = _QUOTA.search(text)
+    allowed, requested = (int(quota[1]), int(quota[2])) if quota else (0, 0)
+    if requested <= allowed:
+        return None
+    if sent > allowed // 2 >= _LEAST_ROOM:
+        return Lesson(replace(dialect, max_tokens=allowed // 2))
+    room = sent - (requested - allowed)
+    return (
+        Lesson(replace(dialect, max_tokens=room), is_lasting=False) if room >= _LEAST_ROOM else None
+    )
+
+
 def _find_longest(message: str, sent: int) -> int | None:
     """Find the longest answer that a refusal allows: the greatest number below what was asked for."""
     longest = max((number for number in find_numbers(message) if 1 < number < sent), default=None)
@@ -160,6 +189,8 @@ def _is_refused(name: str, refusal: Refusal) -> bool:
     if refusal.parameter and not any(each in _split(refusal.parameter) for each in names):
         return False
     text = _to_snake(refusal.message).lower()
+    if name == "stream":
+        return bool(_NO_STREAM.search(text))
     is_named = any(re.search(rf"(?<![a-z0-9_]){each}(?![a-z0-9_])", text) for each in names)
     return is_named and bool(_REFUSED.search(f"{refusal.kind} {text}".lower()))
 

@@ -130,7 +130,7 @@ class _Asking:
         self._server = server
         self._question = question
         self._bounds = bounds
-        self._payload: Payload = {}
+        self._frame: Payload = {}
         self._parser = question.make_parser(server.dialects.get(question.model))
         self._response: aiohttp.ClientResponse | None = None
 
@@ -140,12 +140,13 @@ class _Asking:
         dialects, model = self._server.dialects, self._question.model
         dialect = dialects.get(model)
         for lesson_number in range(1, MAX_LESSONS + 1):
-            self._payload = self._question.make_payload(dialect)
+            payload = self._question.make_payload(dialect)
+            self._frame = _leave_messages(payload)
             self._parser = self._question.make_parser(dialect)
-            refusal = await self._post()
+            refusal = await self._post(payload)
             if refusal is None:
                 return
-            learned = dialects.learn(model, dialect, refusal, self._payload)
+            learned = dialects.learn(model, dialect, refusal, payload)
             if learned is None or lesson_number == MAX_LESSONS:
                 raise self._server.make_error(self._bounds.model, refusal)
             dialect = learned
@@ -176,9 +177,9 @@ class _Asking:
         if self._response:
             self._response.close()
 
-    async def _post(self) -> Refusal | None:
-        """Send the payload, and give the refusal, if it is one."""
-        body = json.dumps(self._payload).encode()
+    async def _post(self, payload: Payload) -> Refusal | None:
+        """Send a payload, and give the refusal, if it is one."""
+        body = json.dumps(payload).encode()
         async with self._bounds.limited():
             response = self._response = await self._server.request(
                 "POST", self._question.path, body
@@ -222,7 +223,12 @@ class _Asking:
         dialects, model = self._server.dialects, self._question.model
         roomier = replace(dialects.get(model), is_thinker=True)
         dialects.keep(model, roomier)
-        return self._question.make_payload(roomier) != self._payload
+        return _leave_messages(self._question.make_payload(roomier)) != self._frame
+
+
+def _leave_messages(payload: Payload) -> Payload:
+    """Leave out what would be large to keep for as long as an answer takes."""
+    return {name: value for name, value in payload.items() if name != "messages"}
 
 
 async def read_refusal(response: aiohttp.ClientResponse) -> Refusal:

@@ -204,7 +204,7 @@ class CompletionParser:
         if not text and (text := delta.get("refusal") or ""):
             self._was_refused = True
         given = self._thoughts.feed(text) if text else ""
-        if reason:
+        if reason or message:
             given += self._finish_text()
         self._mark_refusal()
         return given if given or text or thinks or has_thought else None

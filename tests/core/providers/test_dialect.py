@@ -160,6 +160,35 @@ def test_where_only_the_answer_is_too_long_it_is_shorter_this_once(message: str,
     assert lesson == Lesson(replace(FIRST, max_tokens=room), is_lasting=False)
 
 
+GROQ = (
+    "Request too large for model `openai/gpt-oss-120b` on tokens per minute (TPM): Limit {}, Requested "
+    "{}, please reduce your message size and try again."
+)
+OPENROUTER = (
+    "You requested up to 4096 tokens, but can only afford {}. To increase, add more credits"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "lesson"),
+    [
+        (413, GROQ.format(6000, 7096), Lesson(replace(FIRST, max_tokens=3000))),
+        (429, GROQ.format(6000, 7096), Lesson(replace(FIRST, max_tokens=3000))),
+        (413, GROQ.format(9000, 9500), Lesson(replace(FIRST, max_tokens=3596), is_lasting=False)),
+        (413, GROQ.format(9000, 15000), None),
+        (429, "on tokens per min (TPM): Limit 9000, Used 8000, Requested 4500.", None),
+        (429, "Slow down", None),
+        (402, OPENROUTER.format(1000), Lesson(replace(FIRST, max_tokens=1000), is_lasting=False)),
+        (402, OPENROUTER.format(10), None),
+        (402, "Insufficient credits", None),
+    ],
+)
+def test_less_is_reserved_where_one_request_is_more_than_is_allowed_at_all(
+    status: int, message: str, lesson: Lesson | None
+) -> None:
+    assert learn(FIRST, Refusal(status, message), PAYLOAD) == lesson
+
+
 def test_mistrals_refusal_is_understood() -> None:
     body = (
         '{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body",'
@@ -175,6 +204,8 @@ def test_mistrals_refusal_is_understood() -> None:
         (400, "temperature must be between 0 and 2"),
         (400, "The model `x` does not exist"),
         (400, "Unknown parameter: 'messages'"),
+        (400, "unexpected end of stream"),
+        (400, "upstream does not support this"),
         (400, "Unsupported model: m; unknown upstream"),
         (
             400,

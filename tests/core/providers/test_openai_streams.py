@@ -301,6 +301,13 @@ class TestBrokenStreams:
         with pytest.raises(OverloadedError, match="Overloaded"):
             await read(provider, ask("m"))
 
+    async def test_a_whole_message_without_a_reason_is_given_to_its_end(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        message = {"role": "assistant", "content": "<th"}
+        server.play(Refuse(200, body=json.dumps({"choices": [{"message": message}]})))
+        assert text_of(await read(provider, ask("m"))) == "<th"
+
 
 class TestUsage:
     @pytest.mark.parametrize(
