@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -346,3 +347,11 @@ def test_every_key_that_is_a_setting_sets_its_provider_up() -> None:
 )
 def test_windows_are_known_or_guessed_with_care(provider: str, model: str, tokens: int) -> None:
     assert find_window_tokens(provider, model) == tokens
+
+
+def test_the_guide_names_every_provider_its_key_and_its_default_model() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+    for provider in PROVIDERS:
+        assert f"`{provider.variable}" in guide
+        if not provider.is_own and provider.kind != "azure":
+            assert f"`{provider.name}/{provider.default_model}`" in guide
