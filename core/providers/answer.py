@@ -16,6 +16,7 @@ from core.errors import ProviderError, UnreachableError
 from core.providers.base import Chunk, FinishReason
 from core.providers.bounds import Bounds
 from core.providers.pace import find_pause
+from core.providers.speech import Speech
 from core.providers.sse import EventDecoder, EventTooLongError
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -29,16 +30,7 @@ class AnswerParser(Protocol):
     finish_reason: FinishReason | None
     usage: Usage | None
     is_done: bool
-
-    @property
-    def has_thought(self) -> bool:
-        """Whether the model was seen to think before it spoke."""
-        ...
-
-    @property
-    def begins_in_thought(self) -> bool | None:
-        """Whether the text began in the midst of a thought; None where nothing was learned of that."""
-        ...
+    speech: Speech
 
     def read(self, event: bytes) -> str | None:
         """Give the text of an event: empty where the model only thinks, None for no progress.

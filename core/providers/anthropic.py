@@ -19,6 +19,7 @@ from core.providers.base import Chunk, FinishReason, Request, Timeouts
 from core.providers.dialect import Dialect, Thinking
 from core.providers.http import ModelServer, Question
 from core.providers.refusal import Refusal, parse_stream_error
+from core.providers.speech import Speech
 
 API_VERSION = "2023-06-01"
 _MAX_TEMPERATURE = 1.0
@@ -68,7 +69,7 @@ class AnthropicProvider:
                 path="/v1/messages",
                 model=request.model,
                 make_payload=partial(make_payload, request, self._thinking),
-                make_parser=partial(MessageParser, fail),
+                make_parser=partial(MessageParser, fail, request.model),
             )
         )
 
@@ -146,12 +147,13 @@ def _render_image(image: Image) -> dict[str, object]:
 class MessageParser:
     """Reads the events of a message, or the one object of a server that does not stream."""
 
-    def __init__(self, fail: Callable[[Refusal], ProviderError], _: Dialect) -> None:
+    def __init__(
+        self, fail: Callable[[Refusal], ProviderError], model: str, dialect: Dialect
+    ) -> None:
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.is_done = False
-        self.has_thought = False
-        self.begins_in_thought: bool | None = None
+        self.speech = Speech(model, dialect)
         self._fail = fail
         self._counts: dict[str, int] = {}
 
@@ -160,30 +162,38 @@ class MessageParser:
         data = load_event(event)
         match data.get("type"):
             case "content_block_delta":
-                return data["delta"].get("text") or ""
+                return self.speech.hear(data["delta"].get("text") or "")
             case "content_block_start":
-                block = data["content_block"]
-                self.has_thought = self.has_thought or "thinking" in str(block.get("type"))
-                return block.get("text") or None
+                return self._begin_block(data["content_block"])
             case "message_start":
                 self._count(data["message"].get("usage"))
             case "message_delta":
-                self._end(data["delta"].get("stop_reason"), data.get("usage"))
+                return self._end(data["delta"].get("stop_reason"), data.get("usage"))
             case "message_stop":
                 self.is_done = True
                 self.finish_reason = self.finish_reason or "other"
+                return self.speech.finish(self.finish_reason) or None
             case "message":
-                self._end(data.get("stop_reason") or "unsaid", data.get("usage"))
-                return "".join(block.get("text") or "" for block in data["content"])
+                text = "".join(self._begin_block(block) or "" for block in data["content"])
+                rest = self._end(data.get("stop_reason") or "unsaid", data.get("usage"))
+                return text + (rest or "")
             case _:
                 if refusal := parse_stream_error(data):
                     raise self._fail(refusal)
         return None
 
-    def _end(self, reason: str | None, usage: dict[str, Any] | None) -> None:
+    def _begin_block(self, block: dict[str, Any]) -> str | None:
+        if "thinking" in str(block.get("type")):
+            self.speech.note_thought()
+        return self.speech.hear(block.get("text") or "") or None
+
+    def _end(self, reason: str | None, usage: dict[str, Any] | None) -> str | None:
+        """Take in why the answer ended, and give what was held back of it."""
         self._count(usage)
-        if reason:
-            self.finish_reason = _FINISH_REASONS.get(reason, "other")
+        if not reason:
+            return None
+        self.finish_reason = _FINISH_REASONS.get(reason, "other")
+        return self.speech.finish(self.finish_reason) or None
 
     def _count(self, usage: dict[str, Any] | None) -> None:
         """Take in usage, which comes in two parts; what is read from a cache is input, too."""

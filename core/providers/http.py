@@ -208,12 +208,12 @@ class _Asking:
             raise
 
     def _learn(self) -> None:
-        dialects, parser = self._server.dialects, self._parser
+        dialects, speech = self._server.dialects, self._parser.speech
         known = dialects.get(self._question.model)
-        begins = parser.begins_in_thought
+        begins = speech.begins_in_thought
         learned = replace(
             known,
-            is_thinker=known.is_thinker or parser.has_thought,
+            is_thinker=known.is_thinker or speech.has_thought,
             begins_in_thought=known.begins_in_thought if begins is None else begins,
         )
         dialects.keep(self._question.model, learned)

@@ -20,7 +20,7 @@ from core.providers.base import Chunk, FinishReason, Request, Timeouts
 from core.providers.dialect import Dialect, Thinking
 from core.providers.http import ModelServer, Question
 from core.providers.refusal import Refusal, parse_stream_error
-from core.providers.thoughts import ThoughtFilter, begins_in_thought
+from core.providers.speech import Speech
 from core.providers.usage import count_thinking, join_usages, parse_usage
 
 _FINISH_REASONS: dict[str, FinishReason] = {
@@ -152,30 +152,15 @@ class CompletionParser:
         self.usage: Usage | None = None
         self.is_done = False
         self._fail = fail
+        self.speech = Speech(model, dialect)
         self._was_refused = False
-        self._has_thought = False
-        begins = dialect.begins_in_thought
-        self._is_held = begins_in_thought(model) if begins is None else begins
-        self._thoughts = ThoughtFilter(model, is_thought=self._is_held)
-
-    @property
-    def has_thought(self) -> bool:
-        """Whether the model was seen to think before it spoke."""
-        return self._has_thought or self._thoughts.has_thought
-
-    @property
-    def begins_in_thought(self) -> bool | None:
-        """Whether the text began in the midst of a thought; None where nothing was learned of that."""
-        if self._thoughts.has_late_end:
-            return True
-        return False if self._is_held and not self._thoughts.has_thought else None
 
     def read(self, event: bytes) -> str | None:
         """Give the text of a chunk. See `AnswerParser`."""
         if event.strip() == b"[DONE]":
             self.is_done = True
             self.finish_reason = self.finish_reason or "other"
-            return self._finish_text() or None
+            return self.speech.finish(self.finish_reason) or None
         chunk = load_event(event)
         if refusal := parse_stream_error(chunk):
             raise self._fail(refusal)
@@ -188,7 +173,7 @@ class CompletionParser:
     def _count(self, usage: dict[str, Any] | None) -> None:
         if usage:
             self.usage = join_usages(self.usage, parse_usage(usage))
-            self._has_thought = self._has_thought or count_thinking(usage) > 0
+            self.speech.note_count(count_thinking(usage))
 
     def _read_choice(self, choice: dict[str, Any]) -> str | None:
         message = choice.get("message")
@@ -196,18 +181,17 @@ class CompletionParser:
         if reason or message:
             self._end(choice, _normalize(reason))
         delta = choice.get("delta") or message or {}
-        thinks = any(delta.get(name) for name in _THOUGHTS)
+        text, thinks = _read_content(delta.get("content"))
+        thinks = thinks or any(delta.get(name) for name in _THOUGHTS)
         if thinks:
-            self._thoughts.skip_thought()
-        text, has_thought = _read_content(delta.get("content"))
-        self._has_thought = self._has_thought or has_thought
+            self.speech.note_thought()
         if not text and (text := delta.get("refusal") or ""):
             self._was_refused = True
-        given = self._thoughts.feed(text) if text else ""
+        given = self.speech.hear(text) if text else ""
         if reason or message:
-            given += self._finish_text()
+            given += self.speech.finish(self.finish_reason)
         self._mark_refusal()
-        return given if given or text or thinks or has_thought else None
+        return given if given or text or thinks else None
 
     def _end(self, choice: dict[str, Any], reason: str) -> None:
         """Take in why the answer ended: a whole message needs no reason to be whole."""
@@ -220,9 +204,6 @@ class CompletionParser:
         """OpenAI words a refusal in a field of its own, and ends it with `stop`."""
         if self._was_refused and self.finish_reason in ("stop", "other"):
             self.finish_reason = "refusal"
-
-    def _finish_text(self) -> str:
-        return self._thoughts.finish(is_cut=self.finish_reason == "length")
 
 
 def _normalize(reason: object) -> str:

@@ -17,7 +17,7 @@ from core.providers.dialect import Thinking
 from core.providers.openai import OpenAIProvider
 from tests.core.providers.completions import delta, raw
 from tests.core.providers.contract import ask, read, text_of
-from tests.core.providers.scripted_server import Answer, Raw, Refuse, ScriptedModelServer
+from tests.core.providers.scripted_server import Answer, Plain, Raw, Refuse, ScriptedModelServer
 
 THOUGHT = "Hm, what to say?"
 
@@ -203,6 +203,19 @@ class TestThoughtsInTheText:
     ) -> None:
         server.play(Answer("<th", "ink>Hm, what", " to say?</thi", "nk>\n\nHel", "lo"))
         assert text_of(await read(provider, ask("m"))) == "Hello"
+
+    async def test_a_server_of_the_other_api_is_treated_alike(
+        self, session: aiohttp.ClientSession, server: ScriptedModelServer
+    ) -> None:
+        provider = AnthropicProvider("own", session, server.anthropic_url)
+        server.play(
+            Answer("<th", "ink>Hm</think>\n\nHello"),
+            Plain("<think>Hm</think>Hello"),
+            Answer("<th"),
+            Plain("<th"),
+        )
+        for expected in ("Hello", "Hello", "<th", "<th"):
+            assert text_of(await read(provider, ask("m"))) == expected
 
     async def test_a_short_text_that_only_looks_like_a_mark_comes_through(
         self, provider: Provider, server: ScriptedModelServer
