@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 from bots.delivery import NOTICE_MARK
 from bots.playground.base import MessageView, Simulation
@@ -125,9 +125,10 @@ def _check_pairs(history: Sequence[StoredMessage]) -> Iterable[str]:
 
 def _check_order(history: Sequence[StoredMessage]) -> Iterable[str]:
     """Questions stand by the platform's time."""
-    times = [each.message.sent_at for each in history if each.message.role == "user"]
-    if times != sorted(time for time in times if time):
-        yield "questions out of order"
+    asked = [each.message for each in history if each.message.role == "user"]
+    for before, after in pairwise(asked):
+        if before.sent_at and after.sent_at and before.sent_at > after.sent_at:
+            yield f"{after.text!r} of {after.sent_at} stands behind {before.text!r} of {before.sent_at}"
 
 
 def _reply_ids(turn: Turn) -> list[str]:
