@@ -11,7 +11,7 @@ from core.meter import Meter
 from core.prices import Prices
 from core.providers.base import Asker, ModelRef, Request
 from core.quota_words import render_refusal
-from core.quotas import Left, Period, Quotas, Scope, Use, Used, find_begin
+from core.quotas import Left, Period, Quotas, Scope, Use, Used, find_begin, to_nanos
 from core.store.base import Store
 
 log = logging.getLogger("skein.limits")
@@ -64,7 +64,18 @@ class Gate:
             await self._load_used(Scope.USER, key, author, find_begin(period, now, quotas.zone))
             for period in (Period.DAY, Period.MONTH)
         ]
-        return Use(today, month, await self._load_left(quotas, key, author, now))
+        left = await self._load_left(quotas, key, author, now)
+        return Use(today, month, left, await self._load_summaries(key))
+
+    async def _load_summaries(self, key: ThreadKey) -> Used:
+        expenses = await self._store.load_expenses(key)
+        usages = [expense.usage for expense in expenses if expense.purpose == "summary"]
+        costs = [usage.cost for usage in usages if usage.cost is not None]
+        return Used(
+            tokens=sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages),
+            cost_nanos=sum(map(to_nanos, costs)),
+            unknown_costs=len(usages) - len(costs),
+        )
 
     async def _load_left(
         self, quotas: Quotas, key: ThreadKey, author: Author, now: datetime

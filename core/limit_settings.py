@@ -47,8 +47,10 @@ def find_zone(name: str) -> tzinfo:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_names)]
-Count = Annotated[int | None, Field(ge=0)]
-Dollars = Annotated[Decimal | None, Field(ge=0, le=1_000_000)]
+MAX_COUNT = 10**12
+MAX_DOLLARS = 1_000_000
+Count = Annotated[int | None, Field(ge=0, le=MAX_COUNT)]
+Dollars = Annotated[Decimal | None, Field(ge=0, le=MAX_DOLLARS)]
 
 
 class LimitSettings(BaseSettings):
@@ -80,7 +82,7 @@ class LimitSettings(BaseSettings):
 
     admins: Annotated[Names, AfterValidator(_check_people)] = ()
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
-    queue_notice_seconds: float = Field(default=5, gt=0)
+    queue_notice_seconds: float = Field(default=5, gt=0, le=3600)
 
     @property
     def zone(self) -> tzinfo:

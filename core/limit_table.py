@@ -17,6 +17,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
+from core.limit_settings import MAX_COUNT, MAX_DOLLARS
 from core.quotas import RULES, Measure, Quotas, Rule, Scope, to_amount
 
 UNLIMITED = "unlimited"
@@ -97,7 +98,8 @@ def _read_amount(rule: Rule, place: str, value: object) -> int | None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     is_whole = isinstance(value, int) or rule.measure is Measure.COST
-    if not is_number or not is_whole or not 0 <= cast(float, value) <= 10**12:
+    most = MAX_DOLLARS if rule.measure is Measure.COST else MAX_COUNT
+    if not is_number or not is_whole or not 0 <= cast(float, value) <= most:
         kind = "US dollars" if rule.measure is Measure.COST else "a whole number"
-        raise LimitTableError(place, f'expected {kind} of at least 0, or "{UNLIMITED}"')
+        raise LimitTableError(place, f'expected {kind} from 0 to {most:,}, or "{UNLIMITED}"')
     return to_amount(rule, Decimal(str(value)))

@@ -8,6 +8,9 @@ from core.quotas import Left, Limit, Measure, Period, Refusal, Scope, Use, Used,
 
 _WHOSE = {Scope.CHANNEL: "This channel", Scope.WORKSPACE: "This workspace"}
 _WHOSE_ON_DISCORD = {Scope.WORKSPACE: "This server"}
+_LEAST_TOLD_NANOS = 100_000
+_TO_THE_CENT_NANOS = 999_950_000
+"""From here on, four places would round to a dollar."""
 _WHEN = {Period.DAY: "for today", Period.MONTH: "for this month"}
 
 
@@ -32,6 +35,12 @@ def render_use(use: Use, platform: str) -> str:
         f"- Today you used {_render_used(use.today)}",
         f"- This month you used {_render_used(use.month)}",
     ]
+    if use.summaries != Used():
+        tokens = render_measure(Measure.TOKENS, use.summaries.tokens)
+        lines.append(
+            f"- Summaries of this conversation took {tokens}, {render_cost(use.summaries)}; they count "
+            "for nobody in particular"
+        )
     limits = [_render_left(left, platform) for left in use.left] or [
         "- No limits hold for you here"
     ]
@@ -85,7 +94,9 @@ def render_measure(measure: Measure, amount: int) -> str:
 def render_dollars(nanos: int) -> str:
     """Word an amount of money: to the cent, and below a dollar to the hundredth of one."""
     dollars = from_nanos(nanos)
-    if nanos % 10_000_000 and dollars < 1:
+    if 0 < nanos < _LEAST_TOLD_NANOS:
+        return "less than $0.0001"
+    if nanos % 10_000_000 and nanos < _TO_THE_CENT_NANOS:
         return f"${dollars:.4f}"
     return f"${dollars:,.2f}"
 

@@ -112,6 +112,8 @@ class Use:
     today: Used
     month: Used
     left: tuple[Left, ...] = ()
+    summaries: Used = Used()
+    """What summaries of the conversation took, which counts for no person."""
 
 
 @dataclass(frozen=True, slots=True)

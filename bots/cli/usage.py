@@ -12,6 +12,7 @@ from typing import Any
 
 from bots.cli.usage_report import Report, render_csv, render_json, render_table
 from core.app import find_backend
+from core.errors import SettingsError
 from core.quotas import Period, find_begin, find_end
 from core.settings import load_settings
 from core.store.base import Grouping, Store, Totals, add_totals
@@ -73,6 +74,9 @@ async def run(options: argparse.Namespace) -> int:
         since = find_begin(Period.DAY, _find_noon(options.since, now, zone), zone)
     if options.until is not None:
         until = find_end(Period.DAY, _find_noon(options.until, now, zone), zone)
+    if since >= until:
+        mend = "Begin in the past, and on the last day at the latest."
+        raise SettingsError("--since", f"{since:%Y-%m-%d} is not before {until:%Y-%m-%d}", mend)
     url = settings.database_url
     async with find_backend(url).open_store(url) as store:
         report = await load_report(store, options.by, since, until, zone)

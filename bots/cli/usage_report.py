@@ -33,7 +33,10 @@ _NUMBERS = (
     "first_text_seconds",
     "answer_seconds",
 )
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a cell a formula, in full width, too."""
 _NO_MODEL = "(none)"
+_KINDS = {"answer": "", "summary": " (summaries)", "attempt": " (other attempts)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Report:
 
 def render_json(report: Report) -> str:
     """Give an object with `lines` and `total`. What is unknown is null; money is text, and exact."""
-    names = _NAMES[report.by]
+    names = _find_names(report)
     told = {
         "by": report.by.value,
         "since": report.since.isoformat(),
@@ -62,7 +65,7 @@ def render_json(report: Report) -> str:
 
 def render_csv(report: Report) -> str:
     """Give a line for each line, without the total. What is unknown is empty."""
-    names = _NAMES[report.by]
+    names = _find_names(report)
     out = io.StringIO()
     writer = csv.DictWriter(out, (*names, *_NUMBERS), lineterminator="\n")
     writer.writeheader()
@@ -74,7 +77,8 @@ def render_csv(report: Report) -> str:
 
 def _defuse(text: str) -> str:
     """Keep a name that people chose from being a formula in a spreadsheet."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    is_formula = text.lstrip().startswith(_FORMULAS) or text.startswith(("\t", "\r", "\n"))
+    return f"'{text}" if is_formula else text
 
 
 def render_table(report: Report) -> str:
@@ -88,7 +92,7 @@ def render_table(report: Report) -> str:
         report.by.value, "questions", "refused", "failed", "input", "cached", "output", "cost",
         "first text", "answer",
     ]  # fmt: skip
-    rows = [[_label(line), *_cells(line.totals)] for line in report.lines]
+    rows = [[_label(line), *_line_cells(line)] for line in report.lines]
     total = ["total", *_cells(report.total)]
     widths = [max(map(len, column)) for column in zip(head, *rows, total, strict=True)]
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
@@ -103,6 +107,11 @@ def _lay(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(
         (first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others))
     ).rstrip()
+
+
+def _line_cells(line: UsageLine) -> list[str]:
+    cells = _cells(line.totals)
+    return cells if line.kind == "answer" else ["-", "-", "-", *cells[3:]]
 
 
 def _cells(totals: Totals) -> list[str]:
@@ -132,13 +141,15 @@ def _render_mean(total_ms: int, count: int) -> str:
 
 def _remarks(total: Totals) -> list[str]:
     remarks: list[str] = []
-    if total.unknown_costs:
+    if count := total.unknown_costs:
+        told = "1 request costs" if count == 1 else f"{count:,} requests cost"
         remarks.append(
-            f"{total.unknown_costs:,} answers cost an unknown amount: nobody told their price."
+            f"{told} an unknown amount, which is not in the sums: docs/usage.md says why."
         )
-    if total.estimated:
+    if count := total.estimated:
+        told = "1 request" if count == 1 else f"{count:,} requests"
         remarks.append(
-            f"~ The tokens of {total.estimated:,} answers are estimated: none were told."
+            f"~ holds tokens of {told} that are estimated, since the provider told none."
         )
     return ["", *remarks] if remarks else []
 
@@ -151,7 +162,12 @@ def _label(line: UsageLine) -> str:
         text = f"{line.platform}:{line.workspace}/{line.channel}"
     elif line.platform:
         text = line.platform
-    return "".join(char if char.isprintable() else "?" for char in text) or _NO_MODEL
+    shown = "".join(char if char.isprintable() else "?" for char in text) or _NO_MODEL
+    return shown + _KINDS[line.kind]
+
+
+def _find_names(report: Report) -> tuple[str, ...]:
+    return (*_NAMES[report.by], "kind")
 
 
 def _name(line: UsageLine, names: Sequence[str]) -> dict[str, str]:

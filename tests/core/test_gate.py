@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +15,10 @@ from core.errors import OverloadedError
 from core.gate import Gate
 from core.prices import Price, Prices
 from core.providers.base import Chunk, ModelRef, Request
-from core.quotas import Measure, Period, Quotas, Rule, Scope
+from core.quota_words import render_use
+from core.quotas import Measure, Period, Quotas, Rule, Scope, Used
 from core.run import TurnOptions
-from core.store.base import Grouping, Store, Totals
+from core.store.base import Expense, Grouping, Store, Totals, UsageLine
 from core.store.sqlite import open_sqlite
 from core.turns import Turns
 from tests.fakes import FakeModels, RecordingSinks, make_incoming
@@ -51,9 +52,12 @@ class World:
         await self.turns.wait_idle(timedelta(seconds=10))
 
     async def sum_up(self) -> Totals:
-        begin, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-        [line] = await self.store.load_usage(Grouping.PLATFORM, begin, end, UTC)
+        [line] = await self.load_lines()
         return line.totals
+
+    async def load_lines(self) -> Sequence[UsageLine]:
+        begin, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+        return await self.store.load_usage(Grouping.PLATFORM, begin, end, UTC)
 
 
 @pytest.fixture
@@ -143,6 +147,118 @@ async def test_answer_that_broke_off_is_charged_for_what_came(store: Store) -> N
     totals = await world.sum_up()
     assert (totals.failed, totals.input_tokens, totals.estimated) == (0, 10, 1)
     assert totals.known_costs == 1
+
+
+async def test_an_answer_that_another_model_took_the_place_of_is_paid_for_too(
+    store: Store,
+) -> None:
+    class ReplacedModels(FakeModels):
+        async def _chunks(self, answer: str, usage: Usage) -> AsyncIterator[Chunk]:
+            yield Chunk("Some words", usage=Usage(1000, 100))
+            yield Chunk(answered_by=ModelRef("fake", "other", 8000), is_restart=True)
+            yield Chunk(answer, "stop", Usage(10, 5))
+
+    world = World(store, Quotas(), ReplacedModels())
+    async with world.turns:
+        await world.ask(0)
+    [turn] = [shown.turn for shown in world.sinks.shown]
+    [expense] = await store.load_expenses(turn.key)
+    assert (expense.purpose, expense.model) == ("attempt", "fake/model")
+    assert (expense.author, expense.usage.cost) == (turn.author, Decimal("0.0012"))
+    totals = {line.kind: line.totals for line in await world.load_lines()}
+    assert (totals["answer"].input_tokens, totals["answer"].questions) == (10, 1)
+    assert (totals["attempt"].input_tokens, totals["attempt"].questions) == (1000, 0)
+
+
+async def test_an_attempt_without_a_word_is_paid_for_too(store: Store) -> None:
+    class SilentModels(FakeModels):
+        def stream(self, ref: ModelRef, request: Request):
+            request.asker.on_attempt(ref, Usage(1000, 100))
+            request.asker.on_attempt(ref, Usage(500))
+            return super().stream(ref, request)
+
+    world = World(store, Quotas(), SilentModels())
+    async with world.turns:
+        await world.ask(0)
+    told, untold = await store.load_expenses(world.sinks.shown[0].turn.key)
+    assert (told.usage.cost, told.usage.is_estimated) == (Decimal("0.0012"), False)
+    assert (untold.usage.cost, untold.usage.is_estimated) == (Decimal("0.0005"), True)
+
+
+async def test_an_answer_that_the_end_of_the_process_cuts_off_is_paid_for(store: Store) -> None:
+    world = World(store, Quotas(), FakeModels())
+    world.models.hold()
+    async with world.turns:
+        await world.turns.submit(make_incoming("question"))
+        shown = await world.sinks.wait_for_update()
+    [expense] = await store.load_expenses(shown.turn.key)
+    assert expense.usage.is_estimated
+    world = World(store, Quotas(), FakeModels())
+    async with world.turns:
+        await world.turns.resume("test")
+        assert await world.turns.wait_idle(timedelta(seconds=10))
+    kinds = {line.kind: line.totals.questions for line in await world.load_lines()}
+    assert kinds == {"answer": 1, "attempt": 0}
+
+
+async def test_an_answer_that_was_stopped_is_charged_for_what_came(store: Store) -> None:
+    world = World(store, Quotas(), FakeModels())
+    world.models.hold()
+    async with world.turns:
+        await world.turns.submit(make_incoming("question"))
+        shown = await world.sinks.wait_for_update()
+        world.turns.stop([shown.turn.id])
+        assert await world.turns.wait_idle(timedelta(seconds=10))
+    totals = await world.sum_up()
+    assert (totals.questions, totals.known_costs, totals.estimated) == (1, 1, 1)
+    assert totals.cost_nanos > 0
+
+
+async def test_question_that_began_without_limits_is_answered_under_new_ones(store: Store) -> None:
+    world = World(store, Quotas(), FakeModels())
+    world.models.hold()
+    async with world.turns:
+        await world.turns.submit(make_incoming("question"))
+        await world.sinks.wait_for_update()
+    none = Quotas({Rule(Scope.USER, Measure.MESSAGES, Period.DAY): 0})
+    world = World(store, none, FakeModels())
+    async with world.turns:
+        await world.turns.resume("test")
+        assert await world.turns.wait_idle(timedelta(seconds=10))
+        assert world.sinks.shown[-1].text == "Answer to question"
+        await world.ask(1)
+    assert "set a limit of 0" in world.sinks.shown[-1].notice
+
+
+async def test_question_of_an_admin_is_let_in_for_good_where_others_are_limited(
+    store: Store,
+) -> None:
+    rules = {Rule(Scope.USER, Measure.MESSAGES, Period.DAY): 0}
+    world = World(store, Quotas(rules, admins=frozenset({"test:U1"})), FakeModels())
+    world.models.hold()
+    async with world.turns:
+        await world.turns.submit(make_incoming("question"))
+        await world.sinks.wait_for_update()
+    world = World(store, Quotas(rules), FakeModels())
+    async with world.turns:
+        await world.turns.resume("test")
+        assert await world.turns.wait_idle(timedelta(seconds=10))
+    assert world.sinks.shown[-1].text == "Answer to question"
+
+
+async def test_use_tells_what_summaries_of_the_conversation_took(store: Store) -> None:
+    world = World(store, Quotas(), FakeModels())
+    async with world.turns:
+        await world.ask(0)
+        turn = world.sinks.shown[0].turn
+        summary = Expense("summary", "m", Usage(400, 100, cost=Decimal("0.25")))
+        attempt = Expense("attempt", "m", Usage(7, 7))
+        await store.add_expenses(turn.conversation_id, [summary, summary, attempt])
+        use = await world.turns.gate.load_use(turn.key, turn.author)
+    assert use.summaries == Used(tokens=1000, cost_nanos=500_000_000)
+    assert use.month.tokens == 15
+    told = render_use(use, "slack")
+    assert "Summaries of this conversation took 1,000 tokens, $0.50; they count for nobody" in told
 
 
 async def test_question_that_nobody_answered_took_nothing(store: Store) -> None:

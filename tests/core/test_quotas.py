@@ -236,7 +236,15 @@ def test_discords_workspace_is_a_server() -> None:
 
 @pytest.mark.parametrize(
     ("nanos", "text"),
-    [(0, "$0.00"), (172_500, "$0.0002"), (500_000_000, "$0.50"), (1_234_567_890_000, "$1,234.57")],
+    [
+        (0, "$0.00"),
+        (1, "less than $0.0001"),
+        (172_500, "$0.0002"),
+        (500_000_000, "$0.50"),
+        (999_949_999, "$0.9999"),
+        (999_960_000, "$1.00"),
+        (1_234_567_890_000, "$1,234.57"),
+    ],
 )
 def test_money_is_worded(nanos: int, text: str) -> None:
     assert render_dollars(nanos) == text
@@ -258,6 +266,12 @@ def test_durations_are_worded(seconds: int, text: str) -> None:
         ("timezone", "../etc/passwd", "expected a time zone"),
         ("limit_user_cost_per_day", "-1", "at least 0"),
         ("limit_user_messages_per_day", "many", "expected a whole number"),
+        ("limit_user_messages_per_day", "10000000000000", "at most 1000000000000"),
+        ("limit_user_tokens_per_day", "1e3", "expected a whole number"),
+        ("limit_user_cost_per_day", "NaN", "LIMIT_USER_COST_PER_DAY: "),
+        ("limit_user_cost_per_day", "1e9", "at most 1000000"),
+        ("queue_notice_seconds", "inf", "at most 3600"),
+        ("queue_notice_seconds", "nan", "QUEUE_NOTICE_SECONDS: expected"),
     ],
 )
 def test_wrong_setting_is_told(name: str, value: str, problem: str) -> None:
