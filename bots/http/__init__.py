@@ -1,1 +1,1 @@
-"""The HTTP service: health so far. A page is one file here and one line in service.py."""
+"""The HTTP service: health and metrics. A page is one file here and one line in service.py."""

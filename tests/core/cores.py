@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.conversation import TurnState
+from core.metrics import Metrics
 from core.run import TurnOptions
 from core.store.base import Store
 from core.threads import Threads
@@ -36,9 +37,11 @@ class Core:
 
 
 @asynccontextmanager
-async def open_core(store: Store, options: TurnOptions = OPTIONS) -> AsyncGenerator[Core]:
+async def open_core(
+    store: Store, options: TurnOptions = OPTIONS, metrics: Metrics | None = None
+) -> AsyncGenerator[Core]:
     """Begin a runner on a store."""
     models, sinks = FakeModels(), RecordingSinks()
-    async with Turns(store, models, options) as turns:
+    async with Turns(store, models, options, metrics=metrics) as turns:
         turns.attach("test", sinks.open_sink)
         yield Core(store, models, sinks, turns, Threads(store, models, turns))

@@ -27,6 +27,7 @@ from core.providers.endpoints import Endpoint
 from core.providers.retry import RetryPolicy
 from core.providers.router import Router
 from tests.core.clock import FakeClock
+from tests.metrics import RecordingMetrics
 
 Script = Sequence[Chunk | ProviderError]
 REF = ModelRef("openai", "m", 1000)
@@ -78,6 +79,7 @@ class Bench:
         self, *scripts: Script, max_attempts: int = 3, requests: int = 60, tokens: int | None = None
     ) -> None:
         self.clock = FakeClock()
+        self.metrics = RecordingMetrics()
         self.provider = ScriptedProvider(*scripts)
         self.limiter = RateLimiter(
             requests, tokens, clock=self.clock.now, call_later=self.clock.call_later
@@ -91,6 +93,7 @@ class Bench:
             chance=lambda: 1.0,
             clock=self.clock.now,
             later=self.clock.call_later,
+            metrics=self.metrics,
         )
 
     async def ask(self) -> str:

@@ -1,0 +1,51 @@
+"""The metrics as Prometheus reads them from `skein run`."""
+
+import aiohttp
+
+from core.providers.breaker import BreakerPolicy
+from tests.core.providers.scripted_server import Answer, Refuse
+from tests.e2e.conftest import World
+from tests.metrics import MetricsReader
+
+MODEL = "openai/gpt-4o-mini"
+PRICES = f"""
+[models."{MODEL}"]
+input_price_per_million = 1000
+output_price_per_million = 1000
+"""
+DOWN = (Refuse(503, "Down."),) * BreakerPolicy().max_failures
+
+
+async def test_turns_show_and_a_breaker_opens_and_closes_again(world: World):
+    (world.folder / "skein.toml").write_text(PRICES)
+    slack, discord = world.place("slack"), world.place("discord")
+    async with world.skein(HTTP_PORT="0") as program, aiohttp.ClientSession() as client:
+        line = await program.wait_for_line("http: listening on")
+        metrics = MetricsReader(line.split()[-1], client)
+        world.model.play(Answer("Hello there."))
+        await slack.ask("a secret question")
+        await slack.wait_for("Hello there.")
+        await metrics.wait_for(1, "skein_turns_total", platform="slack", state="done")
+        assert await metrics.get("skein_model_requests_total", model=MODEL, outcome="answered") == 1
+        assert await metrics.get("skein_model_tokens_total", model=MODEL, kind="output") == 7
+        assert await metrics.get("skein_model_cost_dollars_total", model=MODEL) == 0.018
+        assert await metrics.get("skein_breaker_state", model=MODEL, state="closed") == 1
+        assert await metrics.get("skein_connected", part="discord") == 1
+
+        world.model.play(*DOWN, Answer("Back again."))
+        await slack.ask("are you there?")
+        await discord.ask("and here?")
+        await program.wait_for_line("breaker open")
+        assert await metrics.get("skein_breaker_opened_total", model=MODEL) == 1
+        assert await metrics.get("skein_breaker_state", model=MODEL, state="open") == 1
+        failures = await metrics.get(
+            "skein_model_requests_total", model=MODEL, outcome="overloaded"
+        )
+        assert failures == len(DOWN)
+
+        await program.wait_for_line("breaker closed")
+        await metrics.wait_for(1, "skein_breaker_state", model=MODEL, state="closed")
+        async with client.get(f"{line.split()[-1]}/metrics") as response:
+            page = await response.text()
+    for said in ("secret", "Hello", "Ada", "general"):
+        assert said not in page
