@@ -197,6 +197,8 @@ class MessageParser:
 
     def _count(self, usage: dict[str, Any] | None) -> None:
         """Take in usage, which comes in two parts; what is read from a cache is input, too."""
+        details = (usage or {}).get("output_tokens_details") or {}
+        self.speech.note_count(details.get("thinking_tokens") or 0)
         self._counts |= {name: n for name, n in (usage or {}).items() if isinstance(n, int)}
         counts = self._counts
         if not counts:

@@ -12,7 +12,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from core.conversation import Usage
-from core.errors import AuthError, ProviderError, UnreachableError
+from core.errors import AuthError, BadRequestError, ProviderError, UnreachableError
 from core.providers.answer import MAX_BODY_BYTES, Answer, AnswerParser, read_body
 from core.providers.base import Chunk, Timeouts
 from core.providers.bounds import Bounds
@@ -153,16 +153,28 @@ class _Asking:
 
     async def read(self) -> AsyncGenerator[Chunk]:
         """Give the answer. Where all was thought and nothing said, ask once more, with more room."""
-        has_text, spent = False, None
+        has_text, last = False, Chunk()
         async with aclosing(self._read_answer()) as chunks:
             async for chunk in chunks:
                 has_text = has_text or bool(chunk.text.strip())
-                if chunk.finish_reason == "length" and not has_text and self._has_more_room():
-                    spent = chunk.usage or Usage()
+                if chunk.finish_reason and not has_text:
+                    last = chunk
                     break
                 yield chunk
-        if spent is None:
+        if not last.finish_reason:
             return
+        if last.finish_reason == "refusal":
+            yield Chunk(usage=last.usage)
+            raise BadRequestError(self._bounds.model, "the model declined to answer")
+        if last.finish_reason != "length" or not self._has_more_room():
+            yield last
+            return
+        async with aclosing(self._read_again(last.usage or Usage())) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _read_again(self, spent: Usage) -> AsyncGenerator[Chunk]:
+        """Ask once more, and give the answer; `spent` is what the first one took."""
         yield Chunk(usage=spent)  # should the second try come to nothing
         self.close()
         self._bounds.await_first()
@@ -201,10 +213,8 @@ class _Asking:
                         self._learn()
                     yield chunk
         except ProviderError:
-            if (
-                usage := self._parser.usage
-            ):  # its input is known; what was written was not yet counted
-                yield Chunk(usage=replace(usage, output_tokens=None))
+            if self._parser.usage:  # the input is known; what was written was not yet counted
+                yield Chunk(usage=replace(self._parser.usage, output_tokens=None))
             raise
 
     def _learn(self) -> None:

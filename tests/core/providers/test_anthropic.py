@@ -13,6 +13,7 @@ from core import errors
 from core.conversation import Message, Usage
 from core.errors import (
     AuthError,
+    BadRequestError,
     ContextTooLongError,
     OverloadedError,
     ProviderError,
@@ -355,6 +356,13 @@ class TestErrors:
     ) -> None:
         server.play(refusal)
         with pytest.raises(kind):
+            await read(provider, ask("m"))
+
+    async def test_who_declines_without_a_word_refuses_the_question(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(Answer(events(*stop("refusal", output_tokens=1)), finish=None))
+        with pytest.raises(BadRequestError, match="declined"):
             await read(provider, ask("m"))
 
     async def test_a_wrong_key_is_refused_without_showing_it(

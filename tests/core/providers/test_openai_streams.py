@@ -280,6 +280,27 @@ class TestBrokenStreams:
             await read(provider, ask("m"))
         assert broken.value.retryable
 
+    @pytest.mark.parametrize(
+        "answer",
+        [raw(delta(""), delta(None, "content_filter"), "[DONE]"), raw(delta(None, "refusal"))],
+    )
+    async def test_who_declines_without_a_word_refuses_the_question(
+        self, provider: Provider, server: ScriptedModelServer, answer: Answer
+    ) -> None:
+        server.play(answer)
+        with pytest.raises(BadRequestError, match="declined"):
+            await read(provider, ask("m"))
+
+    async def test_openais_field_for_a_refusal_is_the_answer(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        server.play(
+            raw(delta(None, refusal="I can't"), delta(None, refusal=" help."), delta(None, "stop"))
+        )
+        chunks = await read(provider, ask("m"))
+        assert text_of(chunks) == "I can't help."
+        assert chunks[-1].finish_reason == "refusal"
+
     async def test_a_web_page_is_no_answer(
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:

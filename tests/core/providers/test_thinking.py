@@ -156,7 +156,7 @@ class TestRoom:
             "index": 0,
             "delta": {"type": "thinking_delta", "thinking": THOUGHT},
         }
-        usage = {"output_tokens": 100}
+        usage = {"output_tokens": 100, "output_tokens_details": {"thinking_tokens": 90}}
         end = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": usage}
         server.play(messages(block, thought, end, {"type": "message_stop"}))
         assert text_of(await read(provider, ask("m")))
