@@ -12,7 +12,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from email import message_from_bytes
+from email.parser import BytesParser
 from email.policy import default as mail_policy
 from html.parser import HTMLParser
 from typing import Any, cast
@@ -97,7 +97,7 @@ def _render_rtf(token: re.Match[bytes], word: str, number: int, encoding: str) -
 
 def read_mail(content: bytes) -> Iterator[str]:
     """Give a mail's headers that people see, its text, and the names of the files that came with it."""
-    mail = message_from_bytes(content, policy=mail_policy)
+    mail = BytesParser(policy=mail_policy).parsebytes(content)
     for name in ("From", "To", "Cc", "Date", "Subject"):
         if value := mail.get(name):
             yield f"{name}: {value}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -246,3 +247,17 @@ async def test_machine_without_room_for_a_process_says_so(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(FileError, match="cannot be read at the moment"):
         await read(make_pdf("x"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_process_that_reads_opens_nothing() -> None:
+    program = (
+        "from core.files.worker import close_doors\n"
+        "close_doors('docx')\n"
+        "import socket\n"
+        "for door in (lambda: open('/etc/hostname'), socket.socket):\n"
+        "    try: door()\n"
+        "    except OSError as error: print(error.errno)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20)
+    assert said.stdout.split() == [b"24", b"24"], said.stderr
