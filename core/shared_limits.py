@@ -1,7 +1,8 @@
 """How much may be asked of a provider by all processes on one database together.
 
 The rule is that of `core.limits`, over what the database remembers of the last minute and by its
-clock. Who asks is let in by turns within a process, and as it comes between processes.
+clock. Who asks is let in by turns within a process; between processes those that wait, one of each,
+stand in one line, so that none is held up by another, nor a large request by small ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import random
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from core.errors import RateLimitedError, StoreError
@@ -23,6 +24,10 @@ log = logging.getLogger("skein.store")
 
 LONGEST_SLEEP_SECONDS = 2.0
 """How long room that another process made stays unseen."""
+_SHORTEST_SLEEP = 0.2
+"""How often who is not the first in line looks whether it is by now."""
+_LIFE = timedelta(seconds=3 * LONGEST_SLEEP_SECONDS)
+"""Who waits and was not seen for so long is gone."""
 _SETTLE_SECONDS = 5.0
 
 
@@ -103,42 +108,76 @@ class SharedLimiter:
         self._spawn(self._pause(duration))
 
     async def _wait_for_room(self, model: str, tokens: int, deadline: float) -> SharedAdmission:
-        while True:
-            try:
-                found = await self._database.transact(
-                    lambda transaction: self._try_admit(transaction, tokens)
-                )
-            except StoreError as error:
-                log.warning("%s: the limit cannot be read: %s", self._name, error)
-                found = _Wait(LONGEST_SLEEP_SECONDS, is_paused=False)
-            if isinstance(found, SharedAdmission):
-                return found
-            if found.is_paused and time.monotonic() + found.seconds > deadline:
-                wait = timedelta(seconds=found.seconds)
-                raise RateLimitedError(model, "the provider asked for a pause", wait)
-            jitter = random.uniform(0.0, 0.05)  # noqa: S311 -- no secret
-            await asyncio.sleep(min(found.seconds, LONGEST_SLEEP_SECONDS) + jitter)
+        place: int | None = None
+        try:
+            while True:
+                found = await self._look(tokens, place)
+                if isinstance(found, SharedAdmission):
+                    return found
+                place = found.place
+                if found.is_paused and time.monotonic() + found.seconds > deadline:
+                    wait = timedelta(seconds=found.seconds)
+                    raise RateLimitedError(model, "the provider asked for a pause", wait)
+                jitter = random.uniform(0.0, 0.05)  # noqa: S311 -- no secret
+                await asyncio.sleep(min(found.seconds, LONGEST_SLEEP_SECONDS) + jitter)
+        finally:
+            if place is not None:  # a second time where it was let in, which changes nothing
+                self._spawn(self._run("remove_waiter", waiter_id=place))
 
-    async def _try_admit(self, transaction: Transaction, tokens: int) -> SharedAdmission | _Wait:
+    async def _look(self, tokens: int, place: int | None) -> SharedAdmission | _Wait:
+        try:
+            return await self._database.transact(
+                lambda transaction: self._try_admit(transaction, tokens, place)
+            )
+        except StoreError as error:
+            log.warning("%s: the limit cannot be read: %s", self._name, error)
+            return _Wait(LONGEST_SLEEP_SECONDS, place, is_paused=False)
+
+    async def _try_admit(
+        self, transaction: Transaction, tokens: int, place: int | None
+    ) -> SharedAdmission | _Wait:
         limit = await transaction.get("lock_limit", name=self._name)
         now = await transaction.read_clock()
         if now is None:
             raise TypeError("only a database that is shared has a clock")
+        window = await self._load_window(transaction, now, limit["paused_until"])
+        seconds = window.free_at(tokens, 0.0)
+        if not any(self._limits):  # nothing to count: only pauses are shared
+            is_paused = seconds > 0
+            return _Wait(seconds, None, is_paused) if is_paused else SharedAdmission(self, None)
+        first = await transaction.find("find_first_waiter", name=self._name, since=now - _LIFE)
+        is_first = first is None or first["id"] == place
+        if seconds > 0 or not is_first:
+            place = await self._stay_in_line(transaction, place, now)
+            wait = seconds if is_first else max(seconds, _SHORTEST_SLEEP)
+            return _Wait(wait, place, is_paused=window.paused_until > 0)
+        if place is not None:
+            await transaction.find("remove_waiter", waiter_id=place)
+        row = await transaction.get("add_admission", name=self._name, tokens=tokens, now=now)
+        return SharedAdmission(self, row["id"])
+
+    async def _load_window(
+        self, transaction: Transaction, now: datetime, paused_until: datetime | None
+    ) -> SlidingWindow:
+        """Read what was admitted in the last minute, as seconds from now."""
         minute = timedelta(seconds=MINUTE_SECONDS)
         await transaction.load("forget_admissions", name=self._name, since=now - minute)
         window = SlidingWindow(*self._limits)
         for row in await transaction.load("load_admissions", name=self._name):
             window.count((row["admitted_at"] - now).total_seconds(), row["tokens"])
-        paused_until = limit["paused_until"]
         if paused_until is not None:
             window.pause_until((paused_until - now).total_seconds())
-        seconds = window.free_at(tokens, 0.0)
-        if seconds > 0:
-            return _Wait(seconds, is_paused=window.paused_until > 0)
-        if not any(self._limits):
-            return SharedAdmission(self, None)  # nothing to count: only pauses are shared
-        row = await transaction.get("add_admission", name=self._name, tokens=tokens, now=now)
-        return SharedAdmission(self, row["id"])
+        return window
+
+    async def _stay_in_line(
+        self, transaction: Transaction, place: int | None, now: datetime
+    ) -> int:
+        if place is not None:
+            seen = await transaction.find("see_waiter", waiter_id=place, now=now)
+            if seen is not None:
+                return place
+        await transaction.load("forget_waiters", name=self._name, since=now - _LIFE)
+        return (await transaction.get("add_waiter", name=self._name, now=now))["id"]
 
     async def _pause(self, duration: timedelta) -> None:
         async def work(transaction: Transaction) -> None:
@@ -168,4 +207,6 @@ class _Wait:
     """How long there is no room, as far as is known."""
 
     seconds: float
+    place: int | None
+    """Where it stands in line; None where there is none."""
     is_paused: bool

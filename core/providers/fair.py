@@ -75,7 +75,7 @@ class _Waiter:
 
 
 class FairLimiter:
-    """A limiter whose queue is fair. Each process has its own: between processes it goes as it comes."""
+    """A limiter whose queue is fair. Each process has its own: between processes it goes by turns."""
 
     def __init__(self, limiter: Limiter, *, max_wait: timedelta = MAX_WAIT) -> None:
         self._limiter = limiter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def open_limiters(
     url: str, requests: int | None, tokens: int | None = None, max_wait: float = 20
-) -> AsyncIterator[list[SharedLimiter]]:
+) -> AsyncGenerator[list[SharedLimiter]]:
     async with AsyncExitStack() as stack:
         found: list[SharedLimiter] = []
         for _ in range(2):
@@ -78,6 +78,72 @@ async def test_within_a_process_who_asks_first_is_first(postgres_url: str):
 
         await asyncio.gather(*(ask(number) for number in range(10)))
     assert order == list(range(10))
+
+
+@pytest.mark.usefixtures("short_minute")
+async def test_a_large_request_is_not_starved_by_the_small_ones_of_another_process(
+    postgres_url: str,
+):
+    async with open_limiters(postgres_url, requests=None, tokens=100) as (one, other):
+        small, is_busy = 0, asyncio.Event()
+
+        async def ask_on() -> None:
+            nonlocal small
+            while True:
+                await other.admit("fake", 30)
+                small += 1
+                if small == 3:
+                    is_busy.set()
+
+        crowd = [asyncio.create_task(ask_on()) for _ in range(3)]
+        async with asyncio.timeout(10):
+            await is_busy.wait()
+            await one.admit("fake", 100)
+        for task in crowd:
+            task.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        assert small <= 6
+
+
+@pytest.mark.usefixtures("short_minute")
+async def test_processes_that_wait_take_turns(postgres_url: str):
+    served: list[int] = []
+    async with open_limiters(postgres_url, requests=1) as both:
+
+        async def ask(number: int) -> None:
+            await both[number].admit("fake", 1)
+            served.append(number)
+
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            for number in (0, 0, 0, 0, 1, 1):
+                tasks.create_task(ask(number))
+    assert served.index(1) <= 2
+    assert served[:5].count(1) == 2
+
+
+async def test_who_died_in_line_holds_up_nobody_for_long(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer
+):
+    monkeypatch.setattr(shared_limits, "_LIFE", timedelta(seconds=0.5))
+    async with open_limiters(postgres_url, requests=1, max_wait=10) as (one, _):
+        dead = "INSERT INTO limit_waiters (name, seen_at) VALUES ('fake', clock_timestamp())"
+        await asyncio.to_thread(postgres.run, dead, postgres_url)
+        async with asyncio.timeout(10):
+            await one.admit("fake", 1)
+    count = (
+        "SELECT count(*) FROM limit_waiters WHERE seen_at > clock_timestamp() - interval '0.5 s'"
+    )
+    assert (await asyncio.to_thread(postgres.run, count, postgres_url)).strip() == "0"
+
+
+async def test_who_gives_up_leaves_the_line(postgres_url: str, postgres: PostgresServer):
+    async with open_limiters(postgres_url, requests=1, max_wait=0.3) as (one, other):
+        await one.admit("fake", 1)
+        with pytest.raises(RateLimitedError):
+            await other.admit("fake", 1)
+        await other.settle()
+        count = "SELECT count(*) FROM limit_waiters"
+        assert (await asyncio.to_thread(postgres.run, count, postgres_url)).strip() == "0"
 
 
 async def test_a_pause_holds_in_every_process(postgres_url: str):

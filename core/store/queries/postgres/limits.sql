@@ -18,6 +18,26 @@ SELECT admitted_at, tokens FROM admissions WHERE name = :name ORDER BY admitted_
 -- Count a request.
 INSERT INTO admissions (name, tokens, admitted_at) VALUES (:name, :tokens, :now) RETURNING id;
 
+-- name: find_first_waiter(name, since)^
+-- Who is the first in line, of those that were seen of late.
+SELECT id FROM limit_waiters WHERE name = :name AND seen_at > :since ORDER BY id LIMIT 1;
+
+-- name: add_waiter(name, now)^
+-- Line up, behind all others.
+INSERT INTO limit_waiters (name, seen_at) VALUES (:name, :now) RETURNING id;
+
+-- name: see_waiter(waiter_id, now)^
+-- Stay in line.
+UPDATE limit_waiters SET seen_at = :now WHERE id = :waiter_id RETURNING id;
+
+-- name: remove_waiter(waiter_id)^
+-- Leave the line.
+DELETE FROM limit_waiters WHERE id = :waiter_id RETURNING id;
+
+-- name: forget_waiters(name, since)
+-- Drop those of processes that are gone.
+DELETE FROM limit_waiters WHERE name = :name AND seen_at <= :since RETURNING id;
+
 -- name: correct_admission(admission_id, tokens)^
 -- Replace an estimate by the truth.
 UPDATE admissions SET tokens = :tokens WHERE id = :admission_id RETURNING id;
