@@ -20,6 +20,7 @@ from bots.split import Page, next_page
 from core.conversation import ReplyMessage
 from core.errors import DeliveryError, StoreError
 from core.fences import close_fence, find_open_fence
+from core.metrics import RetryReason
 from core.sink import RecordReply
 
 __all__ = [
@@ -91,7 +92,7 @@ class PagedReply:
     `taken_over` are messages that an earlier attempt left: they are used before new ones are made,
     and removed where the reply is shorter now. `give_up_after` is how long a platform may take nothing;
     one that asks to slow down, of none of the replies. `check` is asked before each call, and raises
-    where none may be made any more.
+    where none may be made any more. `on_retry` hears of calls that have to be made again.
     """
 
     def __init__(
@@ -103,11 +104,13 @@ class PagedReply:
         taken_over: Sequence[ReplyMessage] = (),
         give_up_after: timedelta = timedelta(seconds=120),
         check: Callable[[], None] = lambda: None,
+        on_retry: Callable[[RetryReason], None] = lambda _: None,
     ) -> None:
         self._outlet = outlet
         self._record = record
         self._pace = pace
         self._check = check
+        self._on_retry = on_retry
         self._left_over = LeftOvers(outlet, record, taken_over)
         self._give_up_after = give_up_after.total_seconds()
         self._text = ""
@@ -202,14 +205,15 @@ class PagedReply:
                 self._pace.ease()
                 back_off = _FIRST_BACK_OFF_SECONDS
             except SlowDownError as error:
-                self._pace.slow()
+                self._note_retry(error)
                 wait = max(error.retry_after.total_seconds(), self._pace.seconds)
                 self._not_before = time.monotonic() + error.retry_after.total_seconds()
                 self._changed.set()
             except DeliveryError as error:
                 self._refusal = error
-            except Exception:
+            except Exception as error:
                 log.debug("an update of a reply failed; it will be tried again", exc_info=True)
+                self._note_retry(error)
                 wait, back_off = back_off, min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
                 self._changed.set()
             with suppress(asyncio.TimeoutError):  # the end of the reply cuts the wait short
@@ -232,9 +236,10 @@ class PagedReply:
                 self._left_over.add_strays(self._parts + (self._open.reply is not None))
                 return await self._left_over.remove_all(self._check_wanted)
             except SlowDownError as error:
-                self._pace.slow()
+                self._note_retry(error)
                 wait, reason = error.retry_after.total_seconds(), error
             except (TransientError, StoreError) as error:
+                self._note_retry(error)
                 wait, reason = back_off, error
                 back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
             if self._progress != before:  # a long reply that is taken slowly is taken all the same
@@ -250,6 +255,14 @@ class PagedReply:
                     raise reason
                 raise DeliveryError(f"gave up: {reason}") from reason
             await self._rest(wait)
+
+    def _note_retry(self, error: Exception) -> None:
+        """Take note that a call has to be made again."""
+        if isinstance(error, SlowDownError):
+            self._pace.slow()
+            self._on_retry("slow_down")
+        elif isinstance(error, TransientError):
+            self._on_retry("failure")
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, unless the reply is given up."""

@@ -76,7 +76,21 @@ class TurnEnded:
     took: timedelta
 
 
-Event = RequestEnded | QueueLeft | BreakerOpened | TurnEnded
+RetryReason = Literal["slow_down", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRetried:
+    """A platform did not take a call that shows a reply; it is made again.
+
+    `slow_down` is its own word (429), `failure` anything else that may pass: 5xx, no answer.
+    """
+
+    platform: str
+    reason: RetryReason
+
+
+Event = DeliveryRetried | RequestEnded | QueueLeft | BreakerOpened | TurnEnded
 
 
 class Metrics(Protocol):

@@ -83,7 +83,7 @@ class Turns:
         self._means = Means(store, models, options, self._intake, self.memory, self.gate)
         self._store = store
         self._options = options
-        self._metrics = metrics or NullMetrics()
+        self.metrics = metrics or NullMetrics()
         self._now = now
         self._open_sinks: dict[str, OpenSink] = {}
         self._signs = Signs()
@@ -299,7 +299,7 @@ class Turns:
         """Tell the metrics what became of a turn."""
         if run.outcome is not None:
             took = self._find_age(run.turn, lane)
-            self._metrics.note(TurnEnded(run.turn.key.platform, run.outcome, took))
+            self.metrics.note(TurnEnded(run.turn.key.platform, run.outcome, took))
 
     def _take_signs(self, turn: Turn, lane: _Lane) -> None:
         """Take away the sign that this turn waits, and those of turns that its reply answers, too."""

@@ -40,6 +40,7 @@ from bots.patience import MAX_WAITING, Patience
 from core.beside import beside
 from core.conversation import Incoming, ReplyMessage, ThreadKey, Turn
 from core.errors import DeliveryError, SettingsError, StoreError, render_for_people
+from core.metrics import DeliveryRetried, RetryReason
 from core.settings import Settings
 from core.sink import RecordReply, ReplySink
 from core.threads import Threads
@@ -281,7 +282,11 @@ class DiscordFrontend:
             taken_over=taken_over,
             give_up_after=timedelta(seconds=self._settings.delivery_timeout_seconds),
             check=check,
+            on_retry=self._note_retry,
         )
+
+    def _note_retry(self, reason: RetryReason) -> None:
+        self._turns.metrics.note(DeliveryRetried(self.name, reason))
 
     async def _find_place(self, interaction: discord.Interaction) -> Place:
         """Say where a command was given. Its channel comes along, or at least its id."""

@@ -19,7 +19,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from core.conversation import Usage
-from core.metrics import BreakerOpened, Event, FindCost, QueueLeft, RequestEnded, TurnEnded
+from core.metrics import (
+    BreakerOpened,
+    DeliveryRetried,
+    Event,
+    FindCost,
+    QueueLeft,
+    RequestEnded,
+    TurnEnded,
+)
 
 log = logging.getLogger("skein.metrics")
 
@@ -96,6 +104,12 @@ class PrometheusMetrics:
             ("platform", "state"),
             registry=registry,
         )
+        self._retries = Counter(
+            "skein_delivery_retries",
+            "Calls that show replies, which the platform did not take at once.",
+            ("platform", "reason"),
+            registry=registry,
+        )
         self._turn = Histogram(
             "skein_turn_seconds",
             "From a question's being recorded to the end of its turn.",
@@ -126,6 +140,8 @@ class PrometheusMetrics:
                 self._queue.labels(provider, admitted).observe(waited.total_seconds())
             case BreakerOpened(provider, model):
                 self._opened.labels(self._models.name(provider, model)).inc()
+            case DeliveryRetried(platform, reason):
+                self._retries.labels(platform, reason).inc()
             case TurnEnded(platform, state, took):
                 self._turns.labels(platform, str(state)).inc()
                 self._turn.labels(platform).observe(took.total_seconds())

@@ -55,6 +55,7 @@ from core.errors import (
     TokenRefusedError,
     render_for_people,
 )
+from core.metrics import DeliveryRetried, RetryReason
 from core.settings import Settings
 from core.sink import RecordReply, ReplySink
 
@@ -152,9 +153,13 @@ class SlackFrontend:
                 taken_over=turn.replies,
                 give_up_after=self._delivery_timeout,
                 check=check,
+                on_retry=self._note_retry,
             )
 
         return FiledReply(turn, outlet, record, open_pages, self._answer_file_characters, check)
+
+    def _note_retry(self, reason: RetryReason) -> None:
+        self._turns.metrics.note(DeliveryRetried(self.name, reason))
 
     async def aclose(self) -> None:
         """Release everything. Answers to commands get a moment to go out."""

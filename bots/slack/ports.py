@@ -8,11 +8,17 @@ from typing import Protocol
 
 from bots.commands import Command
 from core.conversation import Incoming, ThreadKey, Turn
+from core.metrics import Metrics
 from core.store.base import ConversationInfo
 
 
 class Turns(Protocol):
     """Takes messages in; core/turns.py."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Who hears of what happens."""
+        ...
 
     async def submit(self, incoming: Incoming) -> bool:
         """Commit a message and queue its turn. False if seen before.

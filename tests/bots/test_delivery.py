@@ -71,11 +71,13 @@ async def test_every_message_is_recorded_as_soon_as_it_is_made(outlet: Recording
 
 async def test_a_platform_that_asks_to_slow_down_is_obeyed_and_gets_all(outlet: RecordingOutlet):
     outlet.failures = [SlowDownError(timedelta(milliseconds=20)), TransientError("503"), None]
-    reply = Reply(outlet)
+    retries = list[str]()
+    reply = Reply(outlet, on_retry=retries.append)
     await reply.sink.start()
     await reply.sink.finish("patience")
     await reply.sink.aclose()
     assert reply.text == ["patience"]
+    assert retries == ["slow_down", "failure"]
     assert len(reply.recorded) == 1 + outlet.appends
 
 

@@ -16,7 +16,7 @@ from bots.http.prometheus import MAX_MODELS, ModelNames, PrometheusMetrics
 from bots.http.service import open_service
 from bots.link import Link
 from core.conversation import TurnState, Usage
-from core.metrics import BreakerOpened, QueueLeft, RequestEnded, TurnEnded
+from core.metrics import BreakerOpened, DeliveryRetried, QueueLeft, RequestEnded, TurnEnded
 from core.providers.breaker import BreakerState
 from core.settings import load_settings
 from core.store.sqlite import open_sqlite
@@ -106,6 +106,14 @@ async def test_turns_are_counted_by_platform_and_how_they_ended(bench: Bench):
     assert await get("skein_turn_seconds_count", platform="slack") == 2
     assert await get("skein_turns_running") == 2
     assert await get("skein_turns_waiting") == 5
+
+
+async def test_calls_that_a_platform_did_not_take_are_counted(bench: Bench):
+    bench.metrics.note(DeliveryRetried("discord", "slow_down"))
+    retries = await bench.reader.get(
+        "skein_delivery_retries_total", platform="discord", reason="slow_down"
+    )
+    assert retries == 1
 
 
 async def test_the_queue_before_a_providers_limits_is_shown(bench: Bench):

@@ -11,6 +11,7 @@ from core.conversation import Incoming, ReplyMessage, ThreadKey, Turn, TurnState
 from core.errors import StoreError
 from core.sink import OpenSink, ReplySink
 from core.store.base import ConversationInfo
+from tests.metrics import RecordingMetrics
 
 Answer = Callable[[ReplySink, Turn], Awaitable[None]]
 
@@ -49,6 +50,7 @@ class FakeTurns:
 
     def __init__(self, answer: Answer = echo) -> None:
         self.answer = answer
+        self.metrics = RecordingMetrics()
         self.open_sink: OpenSink | None = None
         self.taken: list[Incoming] = []
         self.offered: list[Incoming] = []
