@@ -30,12 +30,18 @@ _OTHER_MATTERS = (
     errors.TimeoutError,
     errors.UnreachableError,
 )
+_TOO_LARGE = "HTTP 413"
+"""Groq takes no request of more than 4 MB; what is too long for the model is another matter."""
 _IMAGES = re.compile(r"\bimages?\b|image_url|\bvision\b|multi-?modal|mmproj", re.IGNORECASE)
 _NO_PARTS = re.compile(r"\bcontent\b.{0,40}(?:must be a|valid) string", re.IGNORECASE)
 _NEVER = re.compile(
     r"support|not enabled|cannot|can't|not a multi-?modal|unknown variant|not available|mmproj",
     re.IGNORECASE,
 )
+_THIS_ONE = re.compile(
+    r"format|media.?type|mime|invalid image|corrupt|decod|process|dimension|\d MB", re.IGNORECASE
+)
+"""What is said of one image, and not of all."""
 _AT_MOST = re.compile(
     r"(?:at most|up to|max(?:imum)?(?: of)?|more than|limit(?: of| is)?:?) (\d+) image",
     re.IGNORECASE,
@@ -63,11 +69,7 @@ class SightedProvider:
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Chunk]]:
         """Ask a model, and once more with fewer images where it refuses those that there are."""
         async with AsyncExitStack() as stack:
-            shown = self._limit(request)
-            if not _count_images(shown):
-                chunks = await stack.enter_async_context(self._inner.stream(shown))
-            else:
-                shown, chunks = await self._ask(stack, shown)
+            shown, chunks = await self._ask(stack, self._limit(request))
             if unseen := _find_unseen(request, shown):
                 chunks = await stack.enter_async_context(
                     aclosing(_begin([Chunk(unseen=unseen)], chunks))
@@ -85,20 +87,24 @@ class SightedProvider:
     async def _ask(
         self, stack: AsyncExitStack, request: Request
     ) -> tuple[Request, AsyncIterator[Chunk]]:
-        """Ask, up to the first word: some servers refuse within the answer. Raises ProviderError."""
-        try:
-            async with AsyncExitStack() as attempt:
-                chunks = await attempt.enter_async_context(self._inner.stream(request))
-                head = [chunk async for chunk in _until_text(chunks)]
-                stack.push_async_exit(attempt.pop_all())
-        except _OTHER_MATTERS:
-            raise
-        except ProviderError as error:
-            fewer = self._learn(request, error)
-            if fewer is None:
-                raise
-            return fewer, await stack.enter_async_context(self._inner.stream(fewer))
-        return request, await stack.enter_async_context(aclosing(_begin(head, chunks)))
+        """Ask, with ever fewer images as long as these are refused. Raises ProviderError."""
+        while _count_images(request):
+            try:
+                return request, await self._open(stack, request)
+            except ProviderError as error:
+                fewer = self._learn(request, error)
+                if fewer is None:
+                    raise
+                request = fewer
+        return request, await stack.enter_async_context(self._inner.stream(request))
+
+    async def _open(self, stack: AsyncExitStack, request: Request) -> AsyncIterator[Chunk]:
+        """Read up to the first word: some servers refuse within the answer. Raises ProviderError."""
+        async with AsyncExitStack() as attempt:
+            chunks = await attempt.enter_async_context(self._inner.stream(request))
+            head = [chunk async for chunk in _until_text(chunks)]
+            stack.push_async_exit(attempt.pop_all())
+        return await stack.enter_async_context(aclosing(_begin(head, chunks)))
 
     def _limit(self, request: Request) -> Request:
         limit = self._limits.get(request.model)
@@ -108,10 +114,13 @@ class SightedProvider:
 
     def _learn(self, request: Request, error: ProviderError) -> Request | None:
         """Give the request to try instead. None where images are not what is refused."""
-        max_images = find_max_images(error.detail, _count_images(request))
-        if max_images is None:
+        count = _count_images(request)
+        if isinstance(error, errors.ContextTooLongError) and _TOO_LARGE in error.detail:
+            return show_fewer(request, count // 2)
+        max_images = find_max_images(error.detail, count)
+        if max_images is None or isinstance(error, _OTHER_MATTERS):
             return None
-        if any(word.search(error.detail) for word in (_AT_MOST, _NEVER, _NO_PARTS)):
+        if _is_lasting(error.detail):
             until = self._clock() + MEMORY.total_seconds()
             self._limits[request.model] = _Limit(max_images, until)
         return show_fewer(request, max_images)
@@ -122,6 +131,13 @@ def find_max_images(refusal: str, asked: int) -> int | None:
     if found := _AT_MOST.search(refusal):
         return int(found[1]) if int(found[1]) < asked else 0
     return 0 if _IMAGES.search(refusal) or _NO_PARTS.search(refusal) else None
+
+
+def _is_lasting(refusal: str) -> bool:
+    """Tell whether the model's server will say so the next time, too."""
+    if _AT_MOST.search(refusal) or _NO_PARTS.search(refusal):
+        return True
+    return bool(_NEVER.search(refusal)) and not _THIS_ONE.search(refusal)
 
 
 def show_fewer(request: Request, max_images: int) -> Request:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from core.conversation import Message
-from core.errors import BadRequestError
+from core.errors import BadRequestError, ContextTooLongError
 from core.files.values import Image
 from core.providers.base import Chunk, Request
 from core.providers.sighted import MEMORY, SightedProvider, find_max_images
@@ -67,11 +67,15 @@ async def test_refusal_is_remembered_for_a_while(session: aiohttp.ClientSession)
     assert [images_in(each.payload) for each in server.requests] == [1, 0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    ["Could not process image", "You uploaded an unsupported image: it has none of these formats"],
+)
 async def test_image_that_alone_is_bad_is_not_held_against_the_model(
-    session: aiohttp.ClientSession,
+    session: aiohttp.ClientSession, refusal: str
 ) -> None:
     async with ScriptedModelServer() as server:
-        server.play(refuse("Could not process image"), Answer("1"), Answer("2"))
+        server.play(refuse(refusal), Answer("1"), Answer("2"))
         provider = SightedProvider(make_openai(session, server))
         await read(provider, Request("m", (show("what?", "bad.png"),)))
         await read(provider, Request("m", (show("what?", "good.png"),)))
@@ -88,6 +92,27 @@ async def test_server_that_takes_few_images_gets_the_newest(session: aiohttp.Cli
     assert first["content"][-1]["text"] == "a\n\n[not shown to you: 2]"
     assert [part["type"] for part in last["content"]] == ["image_url", "text"]
     assert unseen_of(chunks) == ()
+
+
+async def test_request_that_is_too_large_goes_with_half_of_its_images(
+    session: aiohttp.ClientSession,
+) -> None:
+    async with ScriptedModelServer() as server:
+        large = Refuse(413, "Request Entity Too Large")
+        server.play(large, large, Answer("Well."), Answer("Well."))
+        provider = SightedProvider(make_openai(session, server))
+        question = Request("m", (show("what?", *"12345"),))
+        assert unseen_of(await read(provider, question)) == ("2", "3", "4", "5")
+        assert unseen_of(await read(provider, question)) == ()
+    assert [images_in(each.payload) for each in server.requests] == [5, 2, 1, 5]
+
+
+async def test_what_is_too_long_for_the_model_goes_up(session: aiohttp.ClientSession) -> None:
+    async with ScriptedModelServer() as server:
+        server.play(Refuse(400, "maximum context length is 10 tokens, and images count"))
+        provider = SightedProvider(make_openai(session, server))
+        with pytest.raises(ContextTooLongError):
+            await read(provider, Request("m", (show("what?", "cat.png"),)))
 
 
 async def test_refusal_within_an_answer_counts(session: aiohttp.ClientSession) -> None:
