@@ -93,5 +93,9 @@ class ConfigFile:
             raise SettingsError("SKEIN_CONFIG", f"{self._path} is not there", mend) from None
         except (OSError, UnicodeDecodeError) as error:
             mend = "Name a file of UTF-8 text that the bot's user can read."
-            raise SettingsError(str(self._path), f"cannot be read: {error}", mend) from error
+            raise SettingsError(str(self._path), f"cannot be read: {_word(error)}", mend) from error
         return parse_tables(text, str(self._path))
+
+
+def _word(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else "it is not UTF-8") or str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ class Supply:
         async with self._asking:
             try:
                 endpoints = await asyncio.to_thread(self._load, tables)
-                await self._roll.ask(endpoints, is_start=True)
+                await self._roll.ask_own(endpoints)
                 setup = await self._assemble(endpoints, tables)
             except TableError as error:
                 raise tables.locate(error) from error
@@ -82,11 +82,12 @@ class Supply:
     async def watch(self) -> None:
         """Ask servers again and again until cancelled: nothing that is under way hears of it."""
         interval = self._settings.model_check_seconds
-        await self._refresh()
-        while interval:
+        if not interval:
+            await asyncio.Event().wait()
+        while True:
+            await self._take_in(self._roll.ask_others)
             await asyncio.sleep(interval)
-            await self._refresh()
-        await asyncio.Event().wait()
+            await self._ask_own()
 
     async def look_again(self) -> None:
         """Ask servers again, since a name is unknown, unless they were asked just now. Never raises."""
@@ -94,19 +95,24 @@ class Supply:
             return
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._refresh()
+                await self._ask_own()
         except TimeoutError:
             return
 
-    async def _refresh(self) -> None:
+    async def _ask_own(self) -> None:
+        self._asked_at = time.monotonic()
+        await self._take_in(self._roll.ask_own)
+
+    async def _take_in(self, ask: Callable[[Sequence[Endpoint]], Awaitable[bool]]) -> None:
+        """Ask servers, and have the router know what is new. What fails is logged: answers do not need it."""
         async with self._asking:
-            self._asked_at = time.monotonic()
-            if not await self._roll.ask(self._endpoints) or self._router is None:
-                return
             try:
-                self._router.relist(await self._assemble(self._endpoints, self._tables))
+                if await ask(self._endpoints) and self._router:
+                    self._router.relist(await self._assemble(self._endpoints, self._tables))
             except SettingsError as error:
                 log.warning("%s The models from before stay.", error)
+            except Exception:
+                log.exception("what servers say of their models cannot be taken in")
 
     def _load(self, tables: Tables) -> tuple[Endpoint, ...]:
         """List the endpoints. Raises TableError and SettingsError. Blocks."""

@@ -87,16 +87,17 @@ def make_table_error(detail: ErrorDetails, text: str, known: Collection[str]) ->
     keys = [str(part) for part in detail["loc"] if part != "[key]"]
     if detail["type"] == "extra_forbidden":
         return TableError(keys, *_word_unknown(keys, text, known))
-    return TableError(keys, _word(detail), "Mend it.")
+    return TableError(keys, _word(detail, keys), "Mend it.")
 
 
-def _word(detail: ErrorDetails) -> str:
+def _word(detail: ErrorDetails, keys: Sequence[str]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _BOUNDS:
         return "expected " + _BOUNDS[kind].format(**context)
     for begin, expected in _EXPECTED.items():
         if kind.startswith(begin):
-            return f"expected {expected}"
+            is_table = expected == "a table" and len(keys) == 1
+            return f"expected tables, as [{keys[0]}.NAME]" if is_table else f"expected {expected}"
     return detail["msg"].removeprefix("Value error, ")
 
 
@@ -104,6 +105,8 @@ def _word_unknown(keys: Sequence[str], text: str, known: Collection[str]) -> tup
     """Say that there is no such key, and which one may be meant."""
     name, problem = keys[-1], "no such key is known here"
     line = text.splitlines()[find_line(text, keys) - 1] if text else ""
+    if len(keys) == 1 and name.isupper():
+        return problem, "Variables, as MODEL, stand in the environment or in .env."
     if keys[0] in ("models", "providers") and len(keys) > 2 and line.lstrip().startswith("["):
         whole = ".".join(keys[1:])
         return problem, f'A name with dots stands in quotes: [{keys[0]}."{whole}"]'

@@ -14,7 +14,7 @@ from core.prices import Price, find_known_models, find_known_window
 from core.providers.base import ModelRef
 from core.providers.endpoints import KNOWN, Endpoint
 from core.providers.known import ALIASES, FAMILIES, WINDOWS
-from core.providers.listing import Listed
+from core.providers.listing import Listed, is_chat_name
 from core.providers.sight import find_image_tokens
 from core.table_text import TableError
 from core.tables import ModelTable
@@ -197,10 +197,8 @@ class Catalogue:
         names = list(self.names)
         if self._allowed is None:
             for endpoint in self._endpoints.values():
-                if not endpoint.told:
-                    names += (
-                        f"{endpoint.name}/{model}" for model in find_known_models(endpoint.name)
-                    )
+                known = () if endpoint.told else find_known_models(endpoint.name)
+                names += (f"{endpoint.name}/{model}" for model in known if is_chat_name(model))
         return _pick_closest(name, names)
 
     def _choose(self, endpoint: Endpoint, chosen: Sequence[ModelRef]) -> ModelRef:
@@ -241,7 +239,7 @@ def _pick_closest(name: str, names: Iterable[str], prefix: str = "") -> tuple[st
     wanted = name.strip().lower()[:_MAX_NAME]
     known = {each.lower(): f"{prefix}{each}" for each in names}
     plain = {each.rpartition("/")[2]: each for each in known}
-    within = sorted((each for each in known if wanted and wanted in each), key=len)
+    within = [each for each in known if wanted.strip("/") and wanted in each]
     alike = difflib.get_close_matches(wanted, known, n=MAX_CLOSEST, cutoff=0.6)
     alike += [
         plain[each] for each in difflib.get_close_matches(wanted, plain, n=MAX_CLOSEST, cutoff=0.6)
@@ -252,12 +250,13 @@ def _pick_closest(name: str, names: Iterable[str], prefix: str = "") -> tuple[st
 
 
 def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    sure = [endpoint for endpoint in endpoints if not endpoint.is_guessed]
     aliases = [
         alias
         for alias, places in ALIASES.items()
-        if any(endpoint.serves_place(place) for place in places for endpoint in endpoints)
+        if any(endpoint.serves_place(place) for place in places for endpoint in sure)
     ]
-    defaults = [f"{endpoint.name}/{endpoint.default_model}" for endpoint in endpoints]
+    defaults = [f"{endpoint.name}/{endpoint.default_model}" for endpoint in sure]
     full = [f"{endpoint.name}/{model}" for endpoint in endpoints for model in endpoint.models]
     return _plain_first((*aliases, *defaults, *full))
 

@@ -48,6 +48,11 @@ class Endpoint:
     only: frozenset[str] | None = None
     """All that it can serve, where that is known for good."""
 
+    @property
+    def is_guessed(self) -> bool:
+        """Whether its default model is but a guess: a server of one's own that has told nothing."""
+        return self.is_own and not self.told and not self.is_default_chosen
+
     def serves_place(self, place: str) -> bool:
         """Whether it has the model of a `provider/model`; a server of one's own that told has no other."""
         provider, _, model = place.partition("/")

@@ -33,8 +33,8 @@ class KnownProvider:
     """Whether it is a server of one's own, which is asked for its models."""
     is_by_table: bool = False
     """Whether only a table of `skein.toml` sets it up: its key has other uses."""
-    tells: bool = False
-    """Whether its list of models says how much they take in, and which of them see."""
+    tells: bool = True
+    """Whether it lists its models, at `base_url`/models."""
 
     @property
     def variable(self) -> str:
@@ -52,40 +52,27 @@ PROVIDERS = (
         "gemini-flash-latest",
         "GEMINI_API_KEY",
     ),
-    KnownProvider(
-        "groq", "openai", "https://api.groq.com/openai/v1", _GPT_OSS, "GROQ_API_KEY", tells=True
-    ),
+    KnownProvider("groq", "openai", "https://api.groq.com/openai/v1", _GPT_OSS, "GROQ_API_KEY"),
     KnownProvider(
         "openrouter",
         "openai",
         "https://openrouter.ai/api/v1",
         "openai/gpt-6-luna",
         "OPENROUTER_API_KEY",
-        tells=True,
     ),
     KnownProvider("openai", "openai", "", "gpt-6-luna", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
     KnownProvider(
         "anthropic", "anthropic", "", "claude-sonnet-5-5", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
     ),
     KnownProvider(
-        "mistral",
-        "openai",
-        "https://api.mistral.ai/v1",
-        "mistral-small-latest",
-        "MISTRAL_API_KEY",
-        tells=True,
+        "mistral", "openai", "https://api.mistral.ai/v1", "mistral-small-latest", "MISTRAL_API_KEY"
     ),
     KnownProvider(
         "deepseek", "openai", "https://api.deepseek.com/v1", "deepseek-flash", "DEEPSEEK_API_KEY"
     ),
     KnownProvider("xai", "openai", "https://api.x.ai/v1", "grok-4.3", "XAI_API_KEY"),
     KnownProvider(
-        "together",
-        "openai",
-        "https://api.together.xyz/v1",
-        _GPT_OSS,
-        "TOGETHER_API_KEY",
-        tells=True,
+        "together", "openai", "https://api.together.xyz/v1", _GPT_OSS, "TOGETHER_API_KEY"
     ),
     KnownProvider(
         "cerebras", "openai", "https://api.cerebras.ai/v1", "gpt-oss-120b", "CEREBRAS_API_KEY"
@@ -96,7 +83,6 @@ PROVIDERS = (
         "https://api.fireworks.ai/inference/v1",
         "accounts/fireworks/models/gpt-oss-120b",
         "FIREWORKS_API_KEY",
-        tells=True,
     ),
     KnownProvider(
         "nvidia", "openai", "https://integrate.api.nvidia.com/v1", _GPT_OSS, "NVIDIA_API_KEY"
@@ -109,7 +95,12 @@ PROVIDERS = (
         "minimax", "openai", "https://api.minimax.io/v1", "MiniMax-M3", "MINIMAX_API_KEY"
     ),
     KnownProvider(
-        "perplexity", "openai", "https://api.perplexity.ai", "sonar", "PERPLEXITY_API_KEY"
+        "perplexity",
+        "openai",
+        "https://api.perplexity.ai",
+        "sonar",
+        "PERPLEXITY_API_KEY",
+        tells=False,
     ),
     KnownProvider(
         "cohere",
@@ -129,9 +120,16 @@ PROVIDERS = (
         "HF_TOKEN",
         is_by_table=True,
     ),
-    # A resource's own address, https://NAME.openai.azure.com/openai/v1; models are deployments.
+    # A resource's own address, https://NAME.openai.azure.com/openai/v1; models are deployments, which it
+    # does not list.
     KnownProvider(
-        "azure", "azure", "", "gpt-4o-mini", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_BASE_URL"
+        "azure",
+        "azure",
+        "",
+        "gpt-4o-mini",
+        "AZURE_OPENAI_API_KEY",
+        "AZURE_OPENAI_BASE_URL",
+        tells=False,
     ),
     KnownProvider("vllm", "openai", "", "default", "", "VLLM_BASE_URL", is_own=True),
     KnownProvider("lmstudio", "openai", "", "default", "", "LMSTUDIO_BASE_URL", is_own=True),

@@ -1,15 +1,15 @@
 """What servers tell of their models, in each server's own form. Pure.
 
-vLLM                max_model_len
-OpenRouter          context_length, architecture.input_modalities
-Together, Vercel    context_length, context_window
-Fireworks           context_length, supports_image_input
-Groq                context_window
-Mistral             max_context_length, capabilities.vision, .completion_chat
-LM Studio           /api/v1/models: key, type, capabilities.vision, loaded_instances[].config.context_length
-                    /api/v0/models: type "vlm", loaded_context_length, max_context_length
-llama.cpp           meta.n_ctx, and beside the list the same models with capabilities "multimodal"
-Ollama              /api/show: capabilities, model_info.*.context_length, num_ctx among the parameters
+- vLLM: max_model_len
+- OpenRouter: context_length, architecture.input_modalities
+- Together: context_length; Groq: context_window; Vercel: context_window, tags "vision"
+- Fireworks: context_length, supports_image_input
+- Mistral: max_context_length, capabilities.vision, capabilities.completion_chat
+- Anthropic: max_input_tokens, capabilities.image_input.supported
+- LM Studio: /api/v1/models with key, type, capabilities.vision, loaded_instances[].config.context_length;
+  before 0.4 /api/v0/models with type "vlm", loaded_context_length, max_context_length
+- llama.cpp: meta.n_ctx, and beside the list the same models with capabilities "multimodal"
+- Ollama: /api/show with capabilities, and num_ctx among the parameters
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-_NO_CHAT = ("embed", "rerank", "whisper", "tts", "moderation", "-ocr")
+_NO_CHAT = (
+    *("embed", "rerank", "moderation", "-ocr", "whisper", "tts", "transcribe", "audio", "realtime"),
+    *("-live", "voxtral", "image", "imagen", "dall-e", "veo-", "sora", "davinci", "babbage", "ft:"),
+)
 """Parts of the names of models that do not chat; many servers list them among the others."""
 _NO_CHAT_TYPES = ("embedding", "embeddings", "image", "audio", "rerank", "moderation", "transcribe")
 _WINDOWS = (
@@ -27,6 +30,7 @@ _WINDOWS = (
     "loaded_context_length",
     "context_length",
     "context_window",
+    "max_input_tokens",
     "max_context_length",
 )
 _UNLOADED_TOKENS = 4_096
@@ -50,7 +54,7 @@ def parse_list(told: object) -> dict[str, Listed]:
     found: dict[str, Listed] = {}
     beside = _read_beside(told)
     for model in _find_list(told):
-        name = str(model.get("id") or model["key"])
+        name = str(model.get("id") or model["key"]).removeprefix("models/")  # as Gemini names them
         if _chats(name, model):
             sees = _read_sight(model)
             found[name] = Listed(_read_window(model), beside.get(name) if sees is None else sees)
@@ -97,7 +101,13 @@ def _chats(name: str, model: Json) -> bool:
     if isinstance(abilities, Mapping) and cast("Json", abilities).get("completion_chat") is False:
         return False
     kind = str(model.get("type") or "").lower()
-    return kind not in _NO_CHAT_TYPES and not any(part in name.lower() for part in _NO_CHAT)
+    return kind not in _NO_CHAT_TYPES and is_chat_name(name)
+
+
+def is_chat_name(name: str) -> bool:
+    """Whether a model may chat, by its name."""
+    lowered = name.lower()
+    return not any(part in lowered for part in _NO_CHAT)
 
 
 def _read_window(model: Json) -> int | None:
@@ -119,7 +129,13 @@ def _read_sight(model: Json) -> bool | None:
     modalities = _read_path(model, "architecture", "input_modalities")
     if isinstance(modalities, list):
         return "image" in modalities
-    for told in (_read_path(model, "capabilities", "vision"), model.get("supports_image_input")):
+    if isinstance(tags := model.get("tags"), list):
+        return "vision" in tags
+    for told in (
+        _read_path(model, "capabilities", "vision"),
+        _read_path(model, "capabilities", "image_input", "supported"),
+        model.get("supports_image_input"),
+    ):
         if isinstance(told, bool):
             return told
     kind = model.get("type")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 
+from core.providers.anthropic import API_VERSION
 from core.providers.endpoints import Endpoint
 from core.providers.listing import Json, Listed, parse_list
 from core.providers.proxy import find_proxy
@@ -23,21 +25,35 @@ class SilentError(Exception):
 async def ask_for_models(
     session: aiohttp.ClientSession, endpoint: Endpoint
 ) -> Mapping[str, Listed]:
-    """Ask a server with OpenAI's API. Raises SilentError."""
-    headers: dict[str, str] = {}
-    if endpoint.key:
-        key = endpoint.key.get_secret_value().strip()
-        headers = (
-            {"api-key": key} if endpoint.kind == "azure" else {"Authorization": f"Bearer {key}"}
-        )
+    """Ask a server with OpenAI's API, or Anthropic's. Raises SilentError."""
+    headers, urls = _make_headers(endpoint), _find_urls(endpoint)
+    for url in urls[:-1]:
+        with suppress(SilentError):
+            return parse_answer(await fetch_json(session, url, headers))
+    return parse_answer(await fetch_json(session, urls[-1], headers))
+
+
+def _find_urls(endpoint: Endpoint) -> tuple[str, ...]:
+    """Say where to ask: there first where more is told."""
+    base_url, root = endpoint.base_url, endpoint.base_url.removesuffix("/v1")
+    if endpoint.kind == "anthropic":
+        return (f"{root}/v1/models?limit=1000",)
     if endpoint.name == "lmstudio":
-        root = endpoint.base_url.removesuffix("/v1")
-        for path in ("/api/v1/models", "/api/v0/models"):  # which tell more than /v1/models
-            try:
-                return parse_answer(await fetch_json(session, root + path, headers))
-            except SilentError:
-                continue
-    return parse_answer(await fetch_json(session, endpoint.base_url + "/models", headers))
+        return f"{root}/api/v1/models", f"{root}/api/v0/models", f"{base_url}/models"
+    return (f"{base_url}/models",)
+
+
+def _make_headers(endpoint: Endpoint) -> dict[str, str]:
+    key = endpoint.key.get_secret_value().strip() if endpoint.key else ""
+    match endpoint.kind:
+        case _ if not key:
+            return {}
+        case "azure":
+            return {"api-key": key}
+        case "anthropic":
+            return {"x-api-key": key, "anthropic-version": API_VERSION}
+        case _:
+            return {"Authorization": f"Bearer {key}"}
 
 
 def parse_answer(told: object) -> Mapping[str, Listed]:

@@ -19,6 +19,8 @@ log = logging.getLogger("skein.providers")
 
 _TELLING_SECONDS = 3600.0
 """How often a provider that only tells of its models is asked: a list may take a megabyte."""
+_SILENT_SECONDS = 600.0
+"""How often one that tells nothing is."""
 _MAX_NAMED = 5
 
 
@@ -52,24 +54,28 @@ class Roll:
         """Give endpoints with what they told so far."""
         return tuple(map(self._fill, endpoints))
 
-    async def ask(self, endpoints: Sequence[Endpoint], *, is_start: bool = False) -> bool:
-        """Ask all that are worth it, at once, and say whether they told anything new. Never raises.
+    async def ask_own(self, endpoints: Sequence[Endpoint]) -> bool:
+        """Ask the servers of one's own, at once, and say whether they told anything new. Never raises."""
+        return await self._ask_all([each for each in endpoints if each.is_own])
 
-        At the start only servers of one's own are asked, for the others' models are known without it.
-        """
+    async def ask_others(self, endpoints: Sequence[Endpoint]) -> bool:
+        """Ask those others that were not asked for long. Never raises."""
         now = self._clock()
-        asked = [each for each in endpoints if each.is_own or self._is_due(each, now, is_start)]
-        return any(await asyncio.gather(*map(self._ask, asked)))
+        return await self._ask_all([each for each in endpoints if self._is_due(each, now)])
+
+    async def _ask_all(self, endpoints: Sequence[Endpoint]) -> bool:
+        return any(await asyncio.gather(*map(self._ask, endpoints)))
 
     def _fill(self, endpoint: Endpoint) -> Endpoint:
         record = self._records.get(_name(endpoint))
         return endpoint.with_models(record.told, record.former) if record else endpoint
 
-    def _is_due(self, endpoint: Endpoint, now: float, is_start: bool) -> bool:
-        if is_start or not endpoint.tells:
+    def _is_due(self, endpoint: Endpoint, now: float) -> bool:
+        if endpoint.is_own or not endpoint.tells:
             return False
         record = self._records.get(_name(endpoint))
-        return record is None or not record.is_there or now - record.asked_at >= _TELLING_SECONDS
+        pause = _TELLING_SECONDS if record and record.is_there else _SILENT_SECONDS
+        return record is None or now - record.asked_at >= pause
 
     async def _ask(self, endpoint: Endpoint) -> bool:
         record = self._records.setdefault(_name(endpoint), _Record())

@@ -39,6 +39,11 @@ SAMPLE = Path(__file__).parents[2] / "deploy" / "skein.toml"
             "line 1: models.gpt-4.1: no such key is known here. A name wi",
         ),
         ("[models.a]\nwindow = 1000", "no such key is known here. Did you mean window_tokens?"),
+        (
+            "MODEL = 'gpt-4o'",
+            "line 1: MODEL: no such key is known here. Variables, as MODEL, stand in",
+        ),
+        ("[[providers]]", "line 1: providers: expected tables, as [providers.NAME]"),
         ("[provider.a]", "line 1: provider: no such key is known here. Did you mean providers?"),
         (
             "[providers.a]\napi_key = 'x'",

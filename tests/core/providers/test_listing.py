@@ -58,6 +58,26 @@ from core.providers.listing import Listed, parse_list, parse_ollama
             id="Mistral",
         ),
         pytest.param(
+            {
+                "data": [
+                    {"id": "models/gemini-x"},
+                    {"id": "models/imagen-4"},
+                    {"id": "models/veo-3"},
+                ]
+            },
+            {"gemini-x": Listed()},
+            id="Gemini",
+        ),
+        pytest.param(
+            {
+                "data": [
+                    {"id": "a/b", "type": "language", "context_window": 9_000, "tags": ["vision"]}
+                ]
+            },
+            {"a/b": Listed(9_000, True)},
+            id="Vercel",
+        ),
+        pytest.param(
             {"data": [{"id": "llama", "context_window": 8_192}, {"id": "whisper-large-v3"}]},
             {"llama": Listed(8_192, None)},
             id="Groq",

@@ -7,9 +7,11 @@ import logging
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from core.providers.catalogue import Catalogue
 from core.providers.endpoints import Endpoint, load_endpoints, settle
+from core.providers.listing import Listed
 from core.providers.roll import Roll
 from core.settings import load_settings
 from tests.core.providers.scripted_server import ScriptedModelServer
@@ -20,7 +22,8 @@ def make_own(url: str, name: str = "vllm") -> Endpoint:
 
 
 async def ask(roll: Roll, endpoint: Endpoint) -> Endpoint:
-    await roll.ask([endpoint])
+    await roll.ask_own([endpoint])
+    await roll.ask_others([endpoint])
     return roll.fill([endpoint])[0]
 
 
@@ -119,19 +122,19 @@ async def test_coming_changing_and_going_are_told_once_each(
     roll, endpoint = Roll(session), make_own(server.openai_url)
     async with server.away():
         for _ in range(3):
-            assert not await roll.ask([endpoint])
+            assert not await roll.ask_own([endpoint])
         assert roll.fill([endpoint])[0].default_model == "default"
     server.models = ["a", "b"]
-    assert await roll.ask([endpoint])
-    assert not await roll.ask([endpoint])
+    assert await roll.ask_own([endpoint])
+    assert not await roll.ask_own([endpoint])
     server.models = ["b", "c"]
-    assert await roll.ask([endpoint])
+    assert await roll.ask_own([endpoint])
     async with server.away():
         for _ in range(3):
-            assert not await roll.ask([endpoint])
+            assert not await roll.ask_own([endpoint])
         filled = roll.fill([endpoint])[0]
         assert (filled.models, filled.former) == (("b", "c"), {"a"})
-    assert not await roll.ask([endpoint])
+    assert not await roll.ask_own([endpoint])
     records = [record for record in caplog.records if record.name == "skein.providers"]
     said = [record.getMessage().replace(server.openai_url, "URL") for record in records]
     assert [line.partition(" (")[0] for line in said] == [
@@ -150,7 +153,7 @@ async def test_a_server_without_models_is_told_once(
     server.models = []
     roll = Roll(session)
     for _ in range(3):
-        await roll.ask([make_own(server.openai_url)])
+        await roll.ask_own([make_own(server.openai_url)])
     assert caplog.text.count("has no models") == 1
 
 
@@ -182,17 +185,30 @@ async def test_a_provider_that_only_tells_is_asked_in_the_background_and_seldom(
     now = [0.0]
     roll = Roll(session, lambda: now[0])
     endpoint = Endpoint("openrouter", "openai", server.openai_url, "usual", tells=True)
-    assert not await roll.ask([endpoint], is_start=True)
+    assert not await roll.ask_own([endpoint])
     assert server.list_count == 0
-    assert await roll.ask([endpoint])
+    assert await roll.ask_others([endpoint])
     filled = roll.fill([endpoint])[0]
     assert filled.default_model == "usual"
     assert filled.models == ("scripted-large", "scripted-small")
-    await roll.ask([endpoint])
+    await roll.ask_others([endpoint])
     assert server.list_count == 1
     now[0] = 3_700
-    await roll.ask([endpoint])
+    await roll.ask_others([endpoint])
     assert server.list_count == 2
+
+
+async def test_anthropics_list_is_asked_for_in_its_own_way(
+    server: ScriptedModelServer, session: aiohttp.ClientSession
+) -> None:
+    server.key = "right"
+    seeing = {"id": "claude-x", "max_input_tokens": 1_000_000}
+    server.listed = {"data": [seeing | {"capabilities": {"image_input": {"supported": True}}}]}
+    endpoint = Endpoint(
+        "anthropic", "anthropic", server.anthropic_url, "usual", SecretStr("right"), tells=True
+    )
+    told = (await ask(Roll(session), endpoint)).told
+    assert told == {"claude-x": Listed(1_000_000, sees=True)}
 
 
 async def test_where_nothing_listens_the_answer_is_soon(
