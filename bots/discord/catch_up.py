@@ -6,9 +6,11 @@ read here take the same way as those that arrive, where the store knows which we
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import aiohttp
 import discord
@@ -22,32 +24,73 @@ MAX_PLACES = 100
 """Places read in one go, those used last first: each costs a call."""
 MAX_MESSAGES = 50
 """Messages read of one place, the newest: more than people ask while a bot restarts."""
+LONGEST_WAIT = timedelta(seconds=5)
+"""How long what is said now waits for what was said before: an answer out of order is better than none."""
 
 
-async def catch_up(
-    client: discord.Client,
-    known: Collection[ThreadKey],
-    since: datetime,
-    hand_on: Callable[[discord.Message], Awaitable[None]],
-) -> int:
-    """Hand on what was said since a time, place by place in order, and count the messages.
+class CatchUp:
+    """Hands on what was said in places while nobody listened, and holds up what is said there now.
 
-    `known` are the conversations used last: direct messages and archived threads are found by them
-    alone. A place that cannot be read is left out, for the bot has no business there.
+    A place that cannot be read is left out, for the bot has no business there. Discord lists no direct
+    messages: those of somebody unknown are read when they write again.
     """
-    count = 0
-    for place in find_places(client, known, since):
+
+    def __init__(
+        self,
+        hand_on: Callable[[discord.Message], Awaitable[None]],
+        begin_of_interest: Callable[[], datetime],
+    ) -> None:
+        self._hand_on = hand_on
+        self._begin_of_interest = begin_of_interest
+        self._is_over = asyncio.Event()
+        self._read: set[int] = set()
+        self._reading = asyncio.Lock()
+
+    def begin(self) -> None:
+        """Begin a session: nothing was read in it yet."""
+        self._is_over.clear()
+        self._read.clear()
+
+    async def run(self, client: discord.Client, known: Collection[ThreadKey]) -> int:
+        """Hand on what was said, place by place in order, and count the messages.
+
+        `known` are the conversations used last: direct messages and archived threads are found by them
+        alone.
+        """
+        places = find_places(client, known, self._begin_of_interest())
+        return sum([await self._catch_up_on(place) for place in places])
+
+    def end(self) -> None:
+        """Let go of what is held up: all was read, or could not be."""
+        self._is_over.set()
+
+    async def wait(self, message: discord.Message) -> None:
+        """Return once what was said before a message is handed on, or after a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_WAIT.total_seconds()):
+                await self._is_over.wait()
+                if message.guild is None and message.channel.id not in self._read:
+                    async with self._reading:
+                        if message.channel.id not in self._read:
+                            await self._catch_up_on(message.channel)
+
+    async def _catch_up_on(self, place: Messageable) -> int:
+        messages = await self._load(place)
+        for message in messages:
+            await self._hand_on(message)
+        self._read.add(getattr(place, "id", 0))
+        return len(messages)
+
+    async def _load(self, place: Messageable) -> list[discord.Message]:
+        since = self._begin_of_interest()
         try:
             # From the newest on: with `after` alone discord.py would stop at the oldest.
             newest = place.history(limit=MAX_MESSAGES, after=since, oldest_first=False)
             messages = [message async for message in newest]
         except (discord.DiscordException, OSError, aiohttp.ClientError, LookupError) as error:
             log.debug("Discord: %s cannot be caught up on: %s", place, error)
-            continue
-        for message in sorted(messages, key=lambda message: message.id):
-            await hand_on(message)
-        count += len(messages)
-    return count
+            return []
+        return sorted(messages, key=lambda message: message.id)
 
 
 def find_places(

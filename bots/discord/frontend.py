@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,7 +17,7 @@ import discord
 
 from bots.commands import Command, Commands
 from bots.delivery import Pace, PagedReply
-from bots.discord.catch_up import MAX_PLACES, catch_up
+from bots.discord.catch_up import MAX_PLACES, CatchUp
 from bots.discord.client import TOKEN_VARIABLE, BotClient, iterate_back_off, log_in
 from bots.discord.events import (
     PLATFORM,
@@ -54,7 +54,6 @@ EDITS_PER_MINUTE = 50
 
 _HANDLERS_SECONDS = 5.0
 _LOOK_UP_SECONDS = 10.0
-_CATCH_UP_SECONDS = 5.0  # what is said now waits so long for what was said before
 
 
 class DiscordFrontend:
@@ -85,7 +84,7 @@ class DiscordFrontend:
         self._paces = WeakValueDictionary[str, Pace]()
         self._handling: set[asyncio.Task[object]] = set()
         self._patience = Patience(timedelta(seconds=settings.store_patience_seconds))
-        self._caught_up = asyncio.Event()
+        self._catch_up = CatchUp(self._hear, self._begin_of_interest)
         self._told = deque[int](maxlen=MAX_WAITING)
 
     async def connect(self) -> str:
@@ -102,7 +101,7 @@ class DiscordFrontend:
         client = self._client
         client.event(self.on_message)
         client.event(self.on_ready)
-        follow_session(client, self.link, self._caught_up.clear)
+        follow_session(client, self.link, self._catch_up.begin)
         tree = build_tree(client, self._commands, self.on_command)
 
         async def receive() -> None:
@@ -172,16 +171,14 @@ class DiscordFrontend:
         """Catch up: a new session brings nothing of what was said before it."""
         with self._owned():
             try:
-                count = await self._catch_up()
+                await self._client.wait_for_guilds()
+                count = await self._catch_up.run(self._client, await self._load_known())
             finally:
-                self._caught_up.set()
+                self._catch_up.end()
             log.info("Discord: ready, after a look at %d messages", count)
 
-    async def _catch_up(self) -> int:
-        await self._client.wait_for_guilds()
-        known = await self._load_known()
-        since = self._now() - self._settings.max_question_age
-        return await catch_up(self._client, known, since, self._hear)
+    def _begin_of_interest(self) -> datetime:
+        return self._now() - self._settings.max_question_age
 
     async def _load_known(self) -> list[ThreadKey]:
         """Read which conversations were used last, however long the store is away."""
@@ -200,9 +197,7 @@ class DiscordFrontend:
         """Hand on what is said now, once what was said before is: each conversation is in order."""
         if is_from_person(message, self._bot):
             with self._owned():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_CATCH_UP_SECONDS):
-                        await self._caught_up.wait()
+                await self._catch_up.wait(message)
                 await self._hear(message)
 
     async def _hear(self, message: discord.Message) -> None:

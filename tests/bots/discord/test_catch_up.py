@@ -57,6 +57,19 @@ async def test_what_was_asked_while_it_was_down_is_answered_before_what_is_asked
     assert [view["text"] for view in skein.replies()] == ["Answer to first", "Answer to second"]
 
 
+async def test_what_somebody_unknown_wrote_directly_while_it_was_down_is_answered_when_they_write_again(
+    server: SimulatedDiscord, tmp_path: Path
+):
+    await server.say("Ada", DM, "first")
+    async with running_skein(server, tmp_path) as skein:
+        for text in ("second", "third"):
+            await server.say("Ada", DM, text)
+        await whole(skein, 3)
+    assert [view["text"] for view in skein.replies()] == [
+        f"Answer to {text}" for text in ("first", "second", "third")
+    ]
+
+
 async def test_a_server_that_tells_its_channels_late_is_waited_for(
     server: SimulatedDiscord, tmp_path: Path
 ):
