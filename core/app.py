@@ -203,7 +203,9 @@ def warn_of_unknown_prices(quotas: Quotas, models: Models, prices: Prices) -> No
     if quotas.limits_cost and not prices.knows(default.provider, default.model):
         log.warning(
             "the price of %s is unknown, so that its answers add nothing to the limits of cost: "
-            "limit tokens too (LIMIT_USER_TOKENS_PER_DAY, ...)",
+            'set it in skein.toml ([models."%s"] input_price_per_million, output_price_per_million), '
+            "or limit tokens too (LIMIT_USER_TOKENS_PER_DAY, ...)",
+            default,
             default,
         )
 

@@ -66,6 +66,7 @@ class Supply:
             try:
                 endpoints = await asyncio.to_thread(self._load, tables)
                 await self._roll.ask_own(endpoints)
+                self._providers = {}  # what they learnt may be what was mended
                 setup = await self._assemble(endpoints, tables)
             except TableError as error:
                 raise tables.locate(error) from error

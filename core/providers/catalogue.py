@@ -22,8 +22,7 @@ from core.tables import ModelTable
 DEFAULT_WINDOW_TOKENS = 32_768
 MAX_CLOSEST = 5
 _MAX_VARIABLES = 3
-_MAX_NAME = 100
-"""How much of a name is compared with others, which takes longer the longer both are."""
+_MAX_NAME = 200
 _OLLAMA_WINDOW_TOKENS = 4_096
 """Ollama cuts at 4,096 tokens by default whatever the model can, from the front and in silence."""
 _NOTHING_TOLD = Listed()
@@ -81,14 +80,18 @@ class Catalogue:
         if chosen:
             self.names = _plain_first((*choice.models, *([choice.model] if choice.model else [])))
         self._fallbacks = self._read_fallbacks(choice, tables or {})
-        if self.default not in map(self._resolve, self.names):
+        is_named = str(self.default) in self.names
+        if not is_named and self.default not in map(self._resolve, self.names):
             self.names += (str(self.default),)
 
     def get(self, name: str | None) -> ModelRef:
         """Find a model by name; None is the default. Raises UnknownModelError."""
         if name is None:
             return self.default
-        ref = self._resolve(name.strip())
+        name = name.strip()
+        if len(name) > _MAX_NAME:
+            raise UnknownModelError(name[:_MAX_NAME] + "...")
+        ref = self._resolve(name)
         if self._allowed is not None and ref not in self._allowed:
             closest = self._find_closest(name) or self.names[:MAX_CLOSEST]
             raise UnknownModelError(name, closest, "is not among those to choose from")
@@ -235,18 +238,17 @@ class Catalogue:
 
 
 def _pick_closest(name: str, names: Iterable[str], prefix: str = "") -> tuple[str, ...]:
-    """Pick what comes closest: names that contain what was asked for, and names that are written alike."""
-    wanted = name.strip().lower()[:_MAX_NAME]
+    """Pick what comes closest: names that contain what was asked for, and else those written alike."""
+    wanted = name.strip().lower()
     known = {each.lower(): f"{prefix}{each}" for each in names}
-    plain = {each.rpartition("/")[2]: each for each in known}
-    within = [each for each in known if wanted.strip("/") and wanted in each]
+    within = [found for each, found in known.items() if wanted.strip("/") and wanted in each]
+    if len(within) >= MAX_CLOSEST:
+        return tuple(within[:MAX_CLOSEST])
+    if "/" not in wanted:  # then what stands before a model's own name makes no difference
+        known = {each.rpartition("/")[2]: known[each] for each in reversed(known)}
     alike = difflib.get_close_matches(wanted, known, n=MAX_CLOSEST, cutoff=0.6)
-    alike += [
-        plain[each] for each in difflib.get_close_matches(wanted, plain, n=MAX_CLOSEST, cutoff=0.6)
-    ]
-    loose = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
-    found = dict.fromkeys((*within, *alike, *loose))
-    return tuple(dict.fromkeys(known[each] for each in found))[:MAX_CLOSEST]
+    alike = alike or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    return tuple(dict.fromkeys((*within, *(known[each] for each in alike))))[:MAX_CLOSEST]
 
 
 def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
