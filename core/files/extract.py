@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import inf
+from typing import TYPE_CHECKING
 
 from core.errors import FileError
 from core.files import wrapped
@@ -18,6 +19,10 @@ from core.files.pdf import read_pdf
 from core.files.text import Text
 from core.files.values import File, FileLimits, Picture, Reading, pack_pictures
 
+if TYPE_CHECKING:
+    from docx.text.paragraph import Paragraph
+
+_UNSEEN = "(a picture, not seen)"
 MAX_UNZIPPED_BYTES = 200_000_000
 """What an office document may grow to; one of 20 MB of honest XML stays well below."""
 
@@ -78,10 +83,16 @@ def _read_docx(content: bytes, _max_pages: int, text: Text) -> str:
     from docx.table import Table
 
     for block in docx.Document(io.BytesIO(content)).iter_inner_content():
-        lines = _rows(block) if isinstance(block, Table) else (block.text,)
+        lines = _rows(block) if isinstance(block, Table) else _paragraph(block)
         if not all(text.add(f"{line}\n") for line in lines):
             break
     return ""
+
+
+def _paragraph(block: Paragraph) -> Iterator[str]:
+    yield block.text
+    if block._p.xpath(".//w:drawing"):  # pyright: ignore[reportPrivateUsage]
+        yield _UNSEEN
 
 
 def _read_pptx(content: bytes, max_pages: int, text: Text) -> str:
@@ -104,6 +115,8 @@ def _shape_texts(shapes: Iterable[object]) -> Iterator[str]:
             yield shape.text_frame.text  # pyright: ignore[reportAttributeAccessIssue]
         elif getattr(shape, "has_table", False):
             yield from _rows(shape.table)  # pyright: ignore[reportAttributeAccessIssue]
+        elif getattr(shape, "has_chart", False) or hasattr(shape, "crop_left"):
+            yield _UNSEEN
         elif hasattr(shape, "shapes"):
             yield from _shape_texts(shape.shapes)  # pyright: ignore[reportAttributeAccessIssue]
 

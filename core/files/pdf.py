@@ -28,6 +28,7 @@ _QUALITY = 80
 _THIN = 100
 """Characters of a page that is a picture all the same: scanners add a number or a line."""
 _COVERS = 0.5
+_SHOWS = 0.1  # a logo is smaller
 _SHADES = 8  # paper that looks white has no more
 
 
@@ -80,6 +81,8 @@ def read_pdf(
         said = page.get_textpage().get_text_bounded().replace("\r\n", "\n").strip()
         if _is_picture(page, said) and pages.add(number + 1, page):
             said = f"(a picture)\n{said}".strip()
+        elif said and _has_picture(page, _SHOWS):
+            said += "\n(a picture, not seen)"
         if said and not text.add(f"[page {number + 1}]\n{said}\n\n"):
             break
     if not text.length and pages.left_out_count:
@@ -101,16 +104,17 @@ def _open(content: bytes) -> PdfDocument:
 
 def _is_picture(page: PdfPage, said: str) -> bool:
     """Tell whether a page says nothing, or little beside a picture that fills it."""
-    if not said:
-        return True
-    if len(said) > _THIN:
-        return False
+    return not said or (len(said) <= _THIN and _has_picture(page, _COVERS))
+
+
+def _has_picture(page: PdfPage, share: float) -> bool:
+    """Tell whether a picture takes more than a share of a page."""
     from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
     width, height = page.get_size()
     for each in page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE], max_depth=3):
         left, bottom, right, top = each.get_bounds()
-        if (right - left) * (top - bottom) > width * height * _COVERS:
+        if (right - left) * (top - bottom) > width * height * share:
             return True
     return False
 

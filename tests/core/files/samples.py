@@ -27,8 +27,9 @@ def make_plain_image(size: tuple[int, int]) -> bytes:
     return data.getvalue()
 
 
-def make_pdf(*pages: str) -> bytes:
-    """Write a PDF with a line of text on each page."""
+def make_pdf(*pages: str, picture: bool = False) -> bytes:
+    """Write a PDF with a line of text on each page, and a picture below it if wanted."""
+    drawing = "\nq 300 0 0 300 100 100 cm BI /W 1 /H 1 /CS /G /BPC 8 ID A EI Q" if picture else ""
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
@@ -36,7 +37,7 @@ def make_pdf(*pages: str) -> bytes:
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
     for number, text in enumerate(pages):
-        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET"
+        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET{drawing}"
         objects.append(
             "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
             f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * number} 0 R >>"

@@ -9,6 +9,8 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
+import docx
+import pptx
 import pytest
 from PIL import Image
 
@@ -131,6 +133,22 @@ async def test_pptx_is_read_slide_by_slide() -> None:
     reading = await read(make_pptx("One", "Two", "Three", "Four"))
     assert reading.file.text.startswith("[slide 1]\nOne")
     assert reading.note == "only the first 3 of 4 slides were read"
+
+
+async def test_model_is_told_of_pictures_in_documents() -> None:
+    photo, document, slides = io.BytesIO(make_image()), io.BytesIO(), io.BytesIO()
+    written = docx.Document()
+    written.add_paragraph("Look:")
+    written.add_picture(photo)
+    written.save(document)
+    shown = pptx.Presentation()
+    shown.slides.add_slide(shown.slide_layouts[6]).shapes.add_picture(photo, 0, 0)
+    shown.save(slides)
+    unseen = "(a picture, not seen)"
+    assert (await read(document.getvalue())).file.text == f"Look:\n\n{unseen}"
+    assert (await read(slides.getvalue())).file.text == f"[slide 1]\n{unseen}"
+    printed = await read(make_pdf("Hello " * 30, picture=True))
+    assert printed.file.text.endswith(f"\n{unseen}")
 
 
 async def test_sheet_is_read_row_by_row() -> None:
