@@ -77,7 +77,10 @@ class CatchUp:
     async def _catch_up_on(self, place: Messageable) -> int:
         messages = await self._load(place)
         for message in messages:
-            await self._hand_on(message)
+            try:
+                await self._hand_on(message)
+            except Exception:
+                log.exception("Discord: message %s was not taken", message.id)
         self._read.add(getattr(place, "id", 0))
         return len(messages)
 

@@ -21,6 +21,7 @@ from bots.discord.calm import calm_waits
 from bots.discord.lenient import (
     complete_application,
     complete_channel,
+    complete_message,
     guard_parsers,
     read_leniently,
 )
@@ -80,6 +81,8 @@ class BotClient(discord.Client):
         self.http.ws_connect = self._remember_socket
         self._ask_channel = self.http.get_channel
         self.http.get_channel = self._load_channel
+        self._ask_messages = self.http.logs_from
+        self.http.logs_from = self._load_messages
         guard_parsers(self._connection.parsers)
 
     def is_closed(self) -> bool:
@@ -178,6 +181,9 @@ class BotClient(discord.Client):
 
     async def _load_channel(self, channel_id: str | int) -> Any:
         return complete_channel({**await self._ask_channel(channel_id)})
+
+    async def _load_messages(self, *which: Any, **more: Any) -> Any:
+        return [complete_message(message) for message in await self._ask_messages(*which, **more)]
 
     async def _remember_socket(
         self, url: str, *, compress: int = 0

@@ -10,12 +10,14 @@ import functools
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import discord.client
 import discord.http
 from discord.gateway import DiscordWebSocket
+from discord.utils import time_snowflake
 
 log = logging.getLogger("skein.discord")
 
@@ -87,12 +89,18 @@ def complete_message(message: Payload) -> Payload:
     completed = {"type": 0, "content": "", **message, "author": complete_user(message["author"])}
     if not completed.get("guild_id"):
         completed.pop("guild_id", None)
+    if answered := message.get("referenced_message"):
+        completed["referenced_message"] = complete_message(answered)
     completed["mentions"] = [complete_user(user) for user in message.get("mentions") or ()]
     return completed
 
 
 def complete_channel(channel: Payload) -> Payload:
-    """Add to a channel what discord.py insists on; of a thread that names no channel, its id is left."""
+    """Add to a channel what discord.py insists on; of a thread that names no channel, its id is left.
+
+    One that does not tell its last message may have got one just now.
+    """
+    channel = {"last_message_id": time_snowflake(datetime.now(UTC)), **channel}
     if channel.get("type") not in _THREADS:
         return {"name": "", "position": 0, "bitrate": 0, "user_limit": 0, **channel}
     if not channel.get("parent_id"):

@@ -25,6 +25,9 @@ class SparseDiscord:
         self.api_url = ""
         self.contents: dict[str, str] = {}
         self.commands: list[Any] = []
+        self.missed: list[Any] = []
+        """What is answered to who asks for the channel's messages."""
+        self.guilds: list[Any] = []
         self.changed = asyncio.Condition()
         self._socket: web.WebSocketResponse | None = None
 
@@ -37,6 +40,7 @@ class SparseDiscord:
             web.patch("/channels/20/messages/{id}", self._patch),
             web.post("/interactions/8/token/callback", self._acknowledge),
             web.patch("/webhooks/50/token/messages/@original", self._post),
+            web.get("/channels/20/messages", self._messages),
             web.get("/", self._connect),
         ]
 
@@ -79,6 +83,9 @@ class SparseDiscord:
             self.changed.notify_all()
         return web.json_response([])
 
+    async def _messages(self, _: web.Request) -> web.Response:
+        return web.json_response(self.missed)
+
     async def _acknowledge(self, _: web.Request) -> web.Response:
         return web.Response(status=204)
 
@@ -104,6 +111,8 @@ class SparseDiscord:
                 await socket.send_json({"op": 11})
             elif op == 2:
                 await socket.send_json({"op": 0, "t": "READY", "d": {"user": {"id": BOT}}})
+                for guild in self.guilds:
+                    await socket.send_json({"op": 0, "t": "GUILD_CREATE", "s": 2, "d": guild})
                 async with self.changed:
                     self._socket = socket
                     self.changed.notify_all()

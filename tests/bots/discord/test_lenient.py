@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from discord.utils import time_snowflake
 
 from core.conversation import TurnState
 from tests.bots.discord.kit import Skein, running_skein
-from tests.bots.discord.sparse import BOT, SparseDiscord, serve_sparse
+from tests.bots.discord.sparse import ADA, BOT, SparseDiscord, serve_sparse
 
 
 @pytest.fixture
@@ -69,12 +71,26 @@ async def test_an_event_that_cannot_be_read_does_not_cost_the_connection(
     ],
 )
 async def test_a_bare_server_tells_its_channels_names(
-    sparse: SparseDiscord, tmp_path: Path, place: Any
+    sparse: Any, tmp_path: Path, place: Any
 ) -> None:
     async with running_skein(sparse, tmp_path, discord_channels="talk"):
         await sparse.send("GUILD_CREATE", {"id": "10", **place})
         await sparse.say(1, "hello")
         await sparse.wait_for_content("Answer to hello")
+
+
+async def test_bare_messages_that_were_missed_are_answered(sparse: Any, tmp_path: Path) -> None:
+    now = time_snowflake(datetime.now(UTC))
+    where = {"channel_id": "20", "author": {"id": ADA}}
+    sparse.guilds = [{"id": "10", "channels": [{"id": "20", "name": "talk"}]}]
+    sparse.missed = [
+        {"id": str(now + number), "content": f"<@{BOT}> {text}", **where}
+        for number, text in enumerate(("first", "second"))
+    ]
+    async with running_skein(sparse, tmp_path) as skein:
+        await sparse.wait_for_content("Answer to first")
+        await sparse.wait_for_content("Answer to second")
+        await skein.settle()
 
 
 async def test_an_empty_server_means_a_direct_message(sparse: SparseDiscord, skein: Skein) -> None:
