@@ -15,7 +15,7 @@ from core.conversation import Message, Usage
 from core.errors import ProviderError
 from core.files.values import Image
 from core.providers.answer import load_event
-from core.providers.base import Chunk, FinishReason, Request, Timeouts
+from core.providers.base import Chunk, FinishReason, ModelRef, Request, Timeouts
 from core.providers.dialect import Dialect, Thinking
 from core.providers.http import ModelServer, Question
 from core.providers.refusal import Refusal, parse_stream_error
@@ -61,8 +61,10 @@ class AnthropicProvider:
     def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Ask a model. What it refuses by name is left out, now and the next time."""
 
+        ref = ModelRef(self.name, request.model, 0)
+
         def fail(refusal: Refusal) -> ProviderError:
-            return self._server.make_error(f"{self.name}/{request.model}", refusal)
+            return self._server.make_error(str(ref), refusal)
 
         return self._server.ask(
             Question(
@@ -70,6 +72,7 @@ class AnthropicProvider:
                 model=request.model,
                 make_payload=partial(make_payload, request, self._thinking),
                 make_parser=partial(MessageParser, fail, request.model),
+                on_attempt=partial(request.asker.on_attempt, ref),
             )
         )
 

@@ -19,7 +19,6 @@ from core.providers.bounds import Bounds
 from core.providers.dialect import MAX_LESSONS, Dialect, Dialects, Payload
 from core.providers.proxy import find_proxy
 from core.providers.refusal import Refusal, make_error, parse_refusal
-from core.providers.usage import add_usages
 
 MAX_REFUSAL_BYTES = 64 * 1024
 _STALE_CONNECTIONS = 3
@@ -34,6 +33,8 @@ class Question:
     model: str
     make_payload: Callable[[Dialect], Payload]
     make_parser: Callable[[Dialect], AnswerParser]
+    on_attempt: Callable[[Usage], None]
+    """Told what a first answer took that was all thought, and so is asked for again."""
 
 
 class ModelServer:
@@ -169,20 +170,14 @@ class _Asking:
         if last.finish_reason != "length" or not self._has_more_room():
             yield last
             return
-        async with aclosing(self._read_again(last.usage or Usage())) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def _read_again(self, spent: Usage) -> AsyncGenerator[Chunk]:
-        """Ask once more, and give the answer; `spent` is what the first one took."""
-        yield Chunk(usage=spent)  # should the second try come to nothing
+        if last.usage:
+            self._question.on_attempt(last.usage)
         self.close()
         self._bounds.await_first()
         await self.send()
         async with aclosing(self._read_answer()) as chunks:
             async for chunk in chunks:
-                usage = add_usages(spent, chunk.usage) if chunk.usage else None
-                yield replace(chunk, usage=usage)
+                yield chunk
 
     def close(self) -> None:
         """End the request, however far it came."""

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from core.conversation import Message, Usage
 from core.errors import ProviderError
 from core.providers.answer import load_event
-from core.providers.base import Chunk, FinishReason, Request, Timeouts
+from core.providers.base import Chunk, FinishReason, ModelRef, Request, Timeouts
 from core.providers.dialect import Dialect, Thinking
 from core.providers.http import ModelServer, Question
 from core.providers.refusal import Refusal, parse_stream_error
@@ -80,8 +80,10 @@ class OpenAIProvider:
     def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Ask a model. What it refuses by name is left out, now and the next time."""
 
+        ref = ModelRef(self.name, request.model, 0)
+
         def fail(refusal: Refusal) -> ProviderError:
-            return self._server.make_error(f"{self.name}/{request.model}", refusal)
+            return self._server.make_error(str(ref), refusal)
 
         return self._server.ask(
             Question(
@@ -89,6 +91,7 @@ class OpenAIProvider:
                 model=request.model,
                 make_payload=partial(make_payload, request, self._thinking),
                 make_parser=partial(CompletionParser, fail, request.model),
+                on_attempt=partial(request.asker.on_attempt, ref),
             )
         )
 

@@ -47,18 +47,6 @@ def join_usages(one: Usage | None, other: Usage) -> Usage:
     )
 
 
-def add_usages(one: Usage | None, other: Usage | None) -> Usage | None:
-    """Add up what two requests took. None is one that told nothing, so that the sum is not known."""
-    if one is None or other is None:
-        return None
-    return Usage(
-        _sum(one.input_tokens, other.input_tokens),
-        _sum(one.output_tokens, other.output_tokens),
-        (one.cached_tokens or 0) + (other.cached_tokens or 0),
-        (one.written_tokens or 0) + (other.written_tokens or 0),
-    )
-
-
 def count_thinking(usage: Json) -> int:
     """Say how many tokens were thought, as far as it is told."""
     details = _object(usage, "completion_tokens_details")
@@ -81,7 +69,3 @@ def _first(*counts: int | None) -> int | None:
 
 def _greater(one: int | None, other: int | None) -> int | None:
     return max((count for count in (one, other) if count is not None), default=None)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,7 @@ import pytest
 from core.conversation import Usage
 from core.errors import BadRequestError, ProviderError
 from core.providers.anthropic import AnthropicProvider
-from core.providers.base import Chunk, Provider
+from core.providers.base import Asker, Chunk, Provider
 from core.providers.dialect import Thinking
 from core.providers.openai import OpenAIProvider
 from tests.core.providers.completions import delta, raw
@@ -85,7 +86,7 @@ class TestRoom:
         server.play(thought, raw(delta("Hello", "stop"), spent(350, 300), "[DONE]"))
         chunks = await read(provider, ask("m"))
         assert text_of(chunks) == "Hello"
-        assert chunks[-1] == Chunk("", "stop", Usage(40, 450, 0, 0))
+        assert chunks[-1] == Chunk("", "stop", Usage(20, 350))
         await read(provider, ask("m"))
         await read(provider, ask("other"))
         assert limits(server) == [100, 1100, 1100, 100]
@@ -139,10 +140,18 @@ class TestRoom:
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:
         server.play(ALL_THOUGHT["in a field"], Refuse(400, "No."))
-        received = list[Chunk]()
         with pytest.raises(BadRequestError):
-            await listen(provider, "m", received)
-        assert received == [Chunk(usage=Usage(20, 100))]
+            await read(provider, ask("m"))
+
+    async def test_the_first_try_is_paid_for_all_the_same(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        paid = list[tuple[str, Usage]]()
+        asker = Asker(on_attempt=lambda ref, usage: paid.append((str(ref), usage)))
+        server.play(ALL_THOUGHT["in a field"])
+        await read(provider, replace(ask("m"), asker=asker))
+        await read(provider, replace(ask("m"), asker=asker))
+        assert paid == [("openai/m", Usage(20, 100))]
 
     async def test_claude_has_room_once_it_was_seen_to_think(
         self, session: aiohttp.ClientSession, server: ScriptedModelServer

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.conversation import Usage
-from core.providers.usage import add_usages, count_thinking, join_usages, parse_usage
+from core.providers.usage import count_thinking, join_usages, parse_usage
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,6 @@ def test_reports_on_one_answer_count_up_and_an_empty_last_one_changes_nothing() 
     for told in (Usage(30, 1), Usage(30, 7, 16), Usage(0, 0)):
         usage = join_usages(usage, told)
     assert usage == Usage(30, 7, 16)
-
-
-def test_two_requests_are_added_up() -> None:
-    assert add_usages(Usage(30, 7, 16), Usage(30, 70, None, 5)) == Usage(60, 77, 16, 5)
-    assert add_usages(Usage(30, 7), Usage(30)) == Usage(60, None, 0, 0)
-    assert add_usages(Usage(30, 7), None) is None
 
 
 def test_thinking_is_counted_where_it_is_told() -> None:
