@@ -1,7 +1,12 @@
 """The metrics as Prometheus reads them from `skein run`."""
 
-import aiohttp
+from dataclasses import replace
+from datetime import timedelta
 
+import aiohttp
+import pytest
+
+from bots.playground.base import Fault
 from core.providers.breaker import BreakerPolicy
 from tests.core.providers.scripted_server import Answer, Refuse
 from tests.e2e.conftest import World
@@ -49,3 +54,26 @@ async def test_turns_show_and_a_breaker_opens_and_closes_again(world: World):
             page = await response.text()
     for said in ("secret", "Hello", "Ada", "general"):
         assert said not in page
+
+
+SLOW_DOWN = Fault("chat.stopStream", status=429, retry_after=timedelta(seconds=1))
+FAILURE = Fault("POST /channels/*/messages", status=503)
+
+
+@pytest.mark.parametrize(
+    ("platform", "fault", "reason"),
+    [("slack", SLOW_DOWN, "slow_down"), ("discord", FAILURE, "failure")],
+)
+async def test_calls_that_a_platform_does_not_take_are_counted(
+    world: World, platform: str, fault: Fault, reason: str
+):
+    server = world.slack if platform == "slack" else world.discord
+    server.faults.add(replace(fault))
+    place = world.place(platform)
+    async with world.skein(platform, HTTP_PORT="0") as program, aiohttp.ClientSession() as client:
+        line = await program.wait_for_line("http: listening on")
+        await place.ask("hello")
+        await place.wait_for("Hello from the script.")
+        metrics = MetricsReader(line.split()[-1], client)
+        labels = {"platform": platform, "reason": reason}
+        assert await metrics.get("skein_delivery_retries_total", **labels) == 1
