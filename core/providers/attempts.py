@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 
 from core.errors import BadRequestError, ProviderError, RateLimitedError
@@ -23,6 +24,14 @@ from core.providers.breakers import Breakers, Leave
 from core.providers.fair import FairLimiter
 from core.providers.retry import RetryPolicy
 from core.providers.tally import Tally
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long a request may still wait: for breakers in all, and in a queue if others can be asked."""
+
+    for_breakers: timedelta
+    in_queue: timedelta | None = None
 
 
 class Attempts:
@@ -61,17 +70,14 @@ class Attempts:
         return not is_paused and self._breakers.is_ready(ref)
 
     async def make(
-        self, ref: ModelRef, request: Request, number: int, max_queue_wait: timedelta | None = None
+        self, ref: ModelRef, request: Request, number: int, patience: Patience
     ) -> Opened:
-        """Ask once; `number` counts from 1. Raises ProviderError.
-
-        `max_queue_wait` is how long to stand in the queue before the limits, if others can be asked.
-        """
+        """Ask once; `number` counts from 1. Raises ProviderError."""
         provider = self._providers.get(ref.provider)
         if provider is None:
             raise BadRequestError(str(ref), "its provider is not configured any more")
         request = ref.address(request)
-        admission, leave = await self._wait_for_leave(ref, request, max_queue_wait)
+        admission, leave = await self._wait_for_leave(ref, request, patience)
         tally = Tally(ref, self._metrics, self._clock)
         try:
             opened = await self._open(provider, ref, request, admission, number, tally)
@@ -97,17 +103,20 @@ class Attempts:
             limiter.pause(duration)
 
     async def _wait_for_leave(
-        self, ref: ModelRef, request: Request, max_queue_wait: timedelta | None
+        self, ref: ModelRef, request: Request, patience: Patience
     ) -> tuple[Admission, Leave]:
         """Wait for the breaker and for the limits. Raises ProviderError.
 
         The breaker has the last word: a probe that stood in the limiter's queue would hold up all
         others. Who finds it shut by then gives the place back, and waits again.
         """
-        patience = self._policy.max_breaker_wait
         while True:
-            patience = await self._breakers.wait(ref, patience)
-            admission = await self._admit(ref, request, max_queue_wait)
+            began_at = self._clock()
+            try:
+                await self._breakers.wait(ref, patience.for_breakers)
+            finally:
+                patience.for_breakers -= timedelta(seconds=self._clock() - began_at)
+            admission = await self._admit(ref, request, patience.in_queue)
             if leave := self._breakers.admit_nowait(ref):
                 return admission, leave
             admission.withdraw()

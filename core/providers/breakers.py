@@ -67,8 +67,8 @@ class Breakers:
         """Prefer others for so long, as the model's provider asked."""
         self._resting_until[str(ref)] = self._clock() + duration.total_seconds()
 
-    async def wait(self, ref: ModelRef, patience: timedelta) -> timedelta:
-        """Wait until a model may be asked, or its next probe may go; give how much patience is left.
+    async def wait(self, ref: ModelRef, patience: timedelta) -> None:
+        """Wait until a model may be asked, or its next probe may go.
 
         While a probe is under way, that is for what it finds. All who wait go on together then: the
         limiter's queue lets them in one by one, and the first of them alone where it is for a probe.
@@ -81,7 +81,6 @@ class Breakers:
             if left <= 0 or (wait or 0.0) > left:
                 raise self._refuse(ref)
             await self._wait_for_change(str(ref), left if wait is None else wait)
-        return timedelta(seconds=max(0.0, until - self._clock()))
 
     def admit_nowait(self, ref: ModelRef) -> Leave | None:
         """Give leave to ask a model, if there is any now."""

@@ -23,7 +23,7 @@ class RetryPolicy:
     max_retry_after: timedelta = timedelta(seconds=60)
     """A provider that asks for a longer pause is taken at its word: the person is told when."""
     max_breaker_wait: timedelta = timedelta(seconds=10)
-    """How long to wait for a model that its breaker holds back, where no other stands ready."""
+    """How long a request waits in all for models that breakers hold back, where no other stands ready."""
     max_queue_wait: timedelta = timedelta(seconds=5)
     """How long to queue for a provider's limits where a fallback of another provider stands ready."""
     on_break: Literal["keep", "replace"] = "keep"

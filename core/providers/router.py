@@ -19,7 +19,7 @@ from core.errors import ProviderError, RateLimitedError
 from core.metrics import Metrics, NullMetrics
 from core.prices import Price
 from core.providers.attempt import Opened, estimate_tokens
-from core.providers.attempts import Attempts
+from core.providers.attempts import Attempts, Patience
 from core.providers.base import Chunk, Limiter, ModelRef, Provider, Request
 from core.providers.breaker import BreakerState
 from core.providers.breakers import Breakers
@@ -163,11 +163,12 @@ class Router:
     async def _ask_until_answered(self, chain: Chain, request: Request) -> Opened:
         """Ask one after another without a pause, and when all have failed, again after one."""
         max_attempts = self._policy.max_attempts + len(chain.refs) - 1
+        patience = Patience(self._policy.max_breaker_wait)
         for attempt in range(1, max_attempts + 1):
             ref = self._choose(chain)
             try:
-                max_queue_wait = self._find_queue_wait(chain, ref, request)
-                return await self._attempts.make(ref, request, attempt, max_queue_wait)
+                patience.in_queue = self._find_queue_wait(chain, ref, request)
+                return await self._attempts.make(ref, request, attempt, patience)
             except ProviderError as error:
                 self._note(chain, ref, error, attempt)
                 is_last = not chain.refs or attempt >= max_attempts

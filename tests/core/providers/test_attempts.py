@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.errors import OverloadedError, ProviderError
 from core.limits import MINUTE_SECONDS, RateLimiter
-from core.providers.attempts import Attempts
+from core.providers.attempts import Attempts, Patience
 from core.providers.base import Chunk, ModelRef, Request
 from core.providers.breaker import BreakerPolicy, BreakerState
 from core.providers.breakers import Breakers
@@ -90,7 +91,7 @@ class Stage:
         self.attempts.change({"openai": self.provider}, {"openai": self.limiter})
 
     async def ask(self) -> None:
-        opened = await self.attempts.make(REF, QUESTION, 1)
+        opened = await self.attempts.make(REF, QUESTION, 1, Patience(POLICY.max_breaker_wait))
         await opened.aclose()
 
     async def start(self) -> asyncio.Task[None]:
@@ -181,6 +182,18 @@ async def test_who_waits_for_a_cool_down_goes_after_it(stage: Stage) -> None:
     assert not waiting.done()
     await stage.pass_time(0.1)
     await waiting
+
+
+async def test_all_attempts_of_a_request_share_one_wait(stage: Stage) -> None:
+    probe = await stage.start_probe(succeeds=True)
+    patience = Patience(POLICY.max_breaker_wait)
+    first = asyncio.create_task(stage.attempts.make(REF, QUESTION, 1, patience))
+    await settle()
+    await stage.pass_time(2)
+    await stage.pass_time(2)
+    await (await first).aclose()
+    await probe
+    assert patience.for_breakers == timedelta(seconds=PATIENCE - 2)
 
 
 async def test_new_settings_end_the_wait(stage: Stage) -> None:
