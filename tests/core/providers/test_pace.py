@@ -36,6 +36,17 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "nan"}, None),
         (
             {
+                "x-ratelimit-remaining-tokens-minute": "0",
+                "x-ratelimit-reset-tokens-minute": "11.5",
+            },
+            11.5,
+        ),
+        ({"x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-requests-day": "9000"}, 60),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767225612000"}, 12),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767225612"}, 12),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767225500"}, None),
+        (
+            {
                 "anthropic-ratelimit-output-tokens-remaining": "0",
                 "anthropic-ratelimit-output-tokens-reset": "2026-01-01T00:00:09Z",
             },
