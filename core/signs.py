@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable
 from datetime import timedelta
 from typing import Protocol
 
@@ -68,11 +68,12 @@ class Signs:
             if self._endings.pop(turn_id, None):
                 self._standing.pop(turn_id).cancel()
 
-    def clear_old(self, platform: str, load: Callable[[], Awaitable[Sequence[Turn]]]) -> None:
-        """Take away the signs that another process may have shown on the messages of some turns."""
-        sign = self._signs.get(platform)
-        if sign is not None:
-            self._start(self._try(self._remove_all(sign, load)))
+    def clear_old(self, turns: Iterable[Turn]) -> None:
+        """Take away the signs that another process may have shown on the messages of turns."""
+        for turn in turns:
+            sign = self._signs.get(turn.key.platform)
+            if sign is not None:
+                self._start(self._try(sign.remove(turn.key, turn.message_id)))
 
     async def aclose(self) -> None:
         """Let calls under way end. Signs that stand are taken away by whoever runs their turns."""
@@ -88,10 +89,6 @@ class Signs:
         async with beside(self._try(sign.show(turn.key, turn.message_id))):
             await ending.wait()
         await self._try(sign.remove(turn.key, turn.message_id))
-
-    async def _remove_all(self, sign: Sign, load: Callable[[], Awaitable[Sequence[Turn]]]) -> None:
-        for turn in await load():
-            await sign.remove(turn.key, turn.message_id)
 
     async def _try(self, call: Awaitable[None]) -> None:
         try:

@@ -277,7 +277,7 @@ class Turns:
     async def _run_turn(self, lease: Lease, lane: _Lane) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
         lane.lease, turn = lease, lease.turn
-        self._take_signs(turn, lane)
+        await self._note_begin(turn, lane)
         try:
             sink = self._open_sinks[turn.key.platform](turn, lease.record)
         except Exception as error:
@@ -301,19 +301,25 @@ class Turns:
             took = self._find_age(run.turn, lane)
             self.metrics.note(TurnEnded(run.turn.key.platform, run.outcome, took))
 
-    def _take_signs(self, turn: Turn, lane: _Lane) -> None:
-        """Take away the sign that this turn waits, and those of turns that its reply answers, too."""
-        is_merging, fresh = self._options.waiting == "merge", frozenset(lane.fresh)
+    async def _note_begin(self, turn: Turn, lane: _Lane) -> None:
+        """Note that a turn waits no more, nor do those that its reply answers, too."""
+        answered = await self._load_answered(turn)
+        ids = {each.id for each in answered}
+        self._signs.clear_old(each for each in answered if each.id not in lane.fresh)
+        self._signs.clear(ids)
+        lane.fresh -= ids
+        for each in ids - {turn.id}:
+            lane.received.pop(each, None)
 
-        async def load_old() -> Sequence[Turn]:
-            answered = [turn]
-            if is_merging or turn.attempts > 1:
-                answered.extend(await self._store.load_merged(turn))
-            return [each for each in answered if each.id not in fresh]
-
-        self._signs.clear_old(turn.key.platform, load_old)
-        lane.fresh.discard(turn.id)
-        self._signs.clear(lane.received if is_merging else [turn.id])
+    async def _load_answered(self, turn: Turn) -> Sequence[Turn]:
+        """Read which turns a turn's reply answers; no more than itself where that cannot be told."""
+        if self._options.waiting != "merge" and turn.attempts == 1:
+            return [turn]
+        try:
+            return [turn, *await self._store.load_merged(turn)]
+        except StoreError as error:
+            log.debug("turn %d: what was merged into it cannot be read: %s", turn.id, error)
+            return [turn]
 
     def _find_age(self, turn: Turn, lane: _Lane) -> timedelta:
         recorded_at = lane.received.get(turn.id)

@@ -93,6 +93,25 @@ async def test_what_waited_is_answered_by_one_reply_after_the_last(sqlite_store:
         assert [each.message.text for each in history][2:4] == ["n1", "n2"]
 
 
+async def test_what_one_reply_answers_waits_no_more_once_it_begins(sqlite_store: Store):
+    async with open_core(sqlite_store, replace(OPTIONS, waiting="merge")) as core:
+        waiting: list[int] = []
+
+        async def count() -> None:
+            waiting.append(core.turns.waiting_count)
+
+        core.models.hold()
+        await core.turns.submit(make_incoming("first"))
+        await core.sinks.wait_for_update()
+        core.sinks.on_start = count
+        for number in (1, 2):
+            await core.turns.submit(make_incoming(f"n{number}", number=number))
+        assert core.turns.waiting_count == 2
+        core.models.release()
+        await core.sinks.wait_for(2)
+    assert waiting == [0]
+
+
 async def test_conversations_do_not_wait_for_each_other(core: Core):
     core.models.hold()
     for number in range(20):
