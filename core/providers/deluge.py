@@ -29,7 +29,8 @@ from pydantic import SecretStr
 from core.conversation import Message, Usage
 from core.errors import AuthError, BadRequestError, ProviderError, UnreachableError
 from core.providers.base import Chunk, FinishReason, Request, Timeouts
-from core.providers.http import Bounds, read_refusal
+from core.providers.bounds import Bounds
+from core.providers.http import read_refusal
 from core.providers.proxy import find_proxy
 from core.providers.refusal import Refusal, clean_detail, make_error, parse_refusal
 
