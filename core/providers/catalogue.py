@@ -155,15 +155,23 @@ class Catalogue:
             if endpoint.only is None or model in endpoint.only:
                 return self._ref(endpoint.name, model)
             raise UnknownModelError(name, _pick_closest(model, endpoint.only, f"{endpoint.name}/"))
-        for place in ALIASES.get(name.lower(), ()):
-            provider_of_alias, _, model_of_alias = place.partition("/")
-            endpoint = self._endpoints.get(provider_of_alias)
-            if endpoint and endpoint.serves_place(place):
-                return self._ref(provider_of_alias, model_of_alias)
+        if found := self._find_alias(name):
+            return found
         found = next(self._find_servers(name), None) if _is_plain(name) else None
         if found:
             return self._ref(*found)
         raise self._unknown(name)
+
+    def _find_alias(self, name: str) -> ModelRef | None:
+        """Find who serves a plain name: who lists that model, or else the first who may have it."""
+        places = ALIASES.get(name.lower(), ())
+        for surely in (True, False):
+            for place in places:
+                provider, _, model = place.partition("/")
+                endpoint = self._endpoints.get(provider)
+                if endpoint and endpoint.serves_place(place, surely=surely):
+                    return self._ref(provider, model)
+        return None
 
     def _find_servers(self, name: str) -> Iterator[tuple[str, str]]:
         """Find who serves a plain name, and as what: who is known to have it, its maker, any server."""
@@ -256,7 +264,7 @@ def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
     aliases = [
         alias
         for alias, places in ALIASES.items()
-        if any(endpoint.serves_place(place) for place in places for endpoint in sure)
+        if any(each.serves_place(place, surely=False) for place in places for each in sure)
     ]
     defaults = [f"{endpoint.name}/{endpoint.default_model}" for endpoint in sure]
     full = [f"{endpoint.name}/{model}" for endpoint in endpoints for model in endpoint.models]

@@ -53,12 +53,22 @@ class Endpoint:
         """Whether its default model is but a guess: a server of one's own that has told nothing."""
         return self.is_own and not self.told and not self.is_default_chosen
 
-    def serves_place(self, place: str) -> bool:
-        """Whether it has the model of a `provider/model`; a server of one's own that told has no other."""
+    def lists(self, model: str) -> bool:
+        """Whether it lists a model, by this name, or by one with a date or a tag behind it."""
+        return any(
+            name == model or name == f"{model}:latest" or name.startswith(f"{model}-20")
+            for name in self.told
+        )
+
+    def serves_place(self, place: str, *, surely: bool = True) -> bool:
+        """Whether it has the model of a `provider/model`, as far as is known.
+
+        A server of one's own that told has no other than it lists. Of any other provider that may have
+        more that it does not list: `surely` not.
+        """
         provider, _, model = place.partition("/")
-        has_told = self.is_own and bool(self.told)
-        is_told = model in self.told or f"{model}:latest" in self.told
-        return provider == self.name and (is_told or not has_told)
+        counts = bool(self.told) and (self.is_own or surely)
+        return provider == self.name and (not counts or self.lists(model))
 
     def with_models(
         self, told: Mapping[str, Listed], former: frozenset[str] = frozenset()

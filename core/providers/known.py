@@ -137,12 +137,20 @@ PROVIDERS = (
 )
 
 ALIASES = {
-    "gpt-4o": ("openai/gpt-4o", "azure/gpt-4o", "openrouter/openai/gpt-4o", "vercel/openai/gpt-4o"),
+    # OpenAI shuts both down on 2027-01-14, and names the last of each list as what comes then.
+    "gpt-4o": (
+        "openai/gpt-4o",
+        "azure/gpt-4o",
+        "openrouter/openai/gpt-4o",
+        "vercel/openai/gpt-4o",
+        "openai/gpt-6-luna",
+    ),
     "gpt-4o-mini": (
         "openai/gpt-4o-mini",
         "azure/gpt-4o-mini",
         "openrouter/openai/gpt-4o-mini",
         "vercel/openai/gpt-4o-mini",
+        "openai/gpt-6-luna",
     ),
     # Anthropic retired Claude Sonnet 4 on 2026-06-15: there its successor answers.
     "claude-4-sonnet": (
@@ -161,9 +169,12 @@ ALIASES = {
         "ollama/llama3.3",
     ),
     # Google shut it down on 2026-06-01; this is its own name for the newest of the kind.
-    "gemini-2.0-flash": ("gemini/gemini-flash-latest", "openrouter/~google/gemini-flash-latest"),
+    "gemini-2.0-flash": (
+        "gemini/gemini-flash-latest",
+        "openrouter/~google/gemini-flash-latest",
+    ),
 }
-"""Plain names, and who serves them, in order: the first that is configured answers."""
+"""Plain names, and who serves them, in order: the first that is configured, and lists that model, answers."""
 
 FAMILIES = (
     (("gpt-", "chatgpt-", "o1", "o3", "o4"), "openai"),

@@ -117,8 +117,15 @@ def _log_absence(endpoint: Endpoint, record: _Record, reason: str) -> None:
 
 
 def _log_change(endpoint: Endpoint, record: _Record, told: Mapping[str, Listed]) -> None:
-    """Say that a server of one's own came, or that its models changed."""
+    """Say that a server of one's own came, or that its models changed; of others, that a default is gone."""
     if not endpoint.is_own:
+        is_listed = endpoint.with_models(told).lists(endpoint.default_model)
+        if told and not record.told and not is_listed:
+            log.info(
+                "%s does not list %s, its default model: name another in MODEL if it is refused",
+                endpoint.name,
+                endpoint.default_model,
+            )
         return
     before = record.told
     came = [name for name in told if name not in before]

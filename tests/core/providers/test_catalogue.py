@@ -244,7 +244,20 @@ class TestGuideNames:
     def test_each_goes_to_whichever_provider_is_set_up(self, name: str) -> None:
         for place in ALIASES[name]:
             provider, _, model = place.partition("/")
-            assert str(Catalogue([make_endpoint(provider)]).get(name)) == f"{provider}/{model}"
+            first = next(each for each in ALIASES[name] if each.startswith(f"{provider}/"))
+            assert str(Catalogue([make_endpoint(provider)]).get(name)) == first
+            listing = make_endpoint(provider).with_models({f"{model}-20260101": Listed()})
+            assert str(Catalogue([listing]).get(name)) == f"{provider}/{model}"
+
+    def test_one_that_lists_the_model_comes_before_one_that_does_not(self) -> None:
+        made = make_endpoint("openai").with_models({"gpt-6-luna": Listed()})
+        assert str(Catalogue([made]).get("gpt-4o")) == "openai/gpt-6-luna"
+        router = make_endpoint("openrouter").with_models({"openai/gpt-4o": Listed()})
+        assert str(Catalogue([made, router]).get("gpt-4o")) == "openrouter/openai/gpt-4o"
+
+    def test_where_none_lists_it_the_first_is_taken_at_its_word(self) -> None:
+        made = make_endpoint("gemini").with_models({"gemini-9": Listed()})
+        assert str(Catalogue([made]).get("gemini-2.0-flash")) == "gemini/gemini-flash-latest"
 
     def test_they_go_to_known_providers(self) -> None:
         known = {provider.name for provider in PROVIDERS}
