@@ -129,6 +129,17 @@ async def test_file_told_by_its_id_alone_is_asked_for(
     assert await files.renew(want(slack, Attachment(whole.id, "file"))) == whole
 
 
+async def test_file_of_a_shared_channel_is_asked_for(
+    slack: SimulatedSlack, files: SlackFiles
+) -> None:
+    [whole] = parse_attachments(await share(slack))
+    told = {"id": whole.id, "mode": "file_access", "file_access": "check_file_info"}
+    [attachment] = parse_attachments({"files": [told]})
+    with pytest.raises(ExpiredFileError):
+        files.locate(attachment)
+    assert await files.renew(want(slack, attachment)) == whole
+
+
 async def test_file_of_another_channel_is_not_given(
     slack: SimulatedSlack, files: SlackFiles
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import docx
 import pptx
@@ -265,6 +266,17 @@ async def test_machine_without_room_for_a_process_says_so(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(FileError, match="cannot be read at the moment"):
         await read(make_pdf("x"))
+
+
+async def test_process_that_answers_without_end_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    flood = tmp_path / "python"
+    flood.write_text("#!/bin/sh\nexec yes\n")
+    flood.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(flood))
+    with pytest.raises(FileError, match="too much memory"):
+        await read(make_pdf("x"), timeout=timedelta(seconds=30))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
