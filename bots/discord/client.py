@@ -183,7 +183,8 @@ class BotClient(discord.Client):
         return complete_channel({**await self._ask_channel(channel_id)})
 
     async def _load_messages(self, *which: Any, **more: Any) -> Any:
-        return [complete_message(message) for message in await self._ask_messages(*which, **more)]
+        messages: Any = await self._ask_messages(*which, **more)
+        return [complete_message(message) for message in messages]
 
     async def _remember_socket(
         self, url: str, *, compress: int = 0
