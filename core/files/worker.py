@@ -31,8 +31,6 @@ _ENCODINGS = (
     *("shift_jis", "euc-jp", "iso2022-jp", "gb18030", "gb2312", "gbk", "big5", "euc-kr", "cp932"),
 )
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
-
-
 _LIBRARIES: Mapping[Kind, Sequence[str]] = {
     "image": ("core.files.image", *_FORMS),
     "pdf": ("core.files.extract", "pypdfium2", "PIL.ImageSequence", *_FORMS),
