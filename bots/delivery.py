@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from datetime import timedelta
 
 from bots.leftovers import LeftOvers
 from bots.outlet import FrozenError, Outlet, PageFullError, SlowDownError, TransientError
+from bots.pace import BackOff, Insistence, Pace
 from bots.split import Page, next_page
 from core.conversation import ReplyMessage
 from core.errors import DeliveryError, StoreError
@@ -36,42 +36,8 @@ __all__ = [
 
 log = logging.getLogger("skein.delivery")
 
-_FIRST_BACK_OFF_SECONDS = 0.5
-_LONGEST_BACK_OFF_SECONDS = 15.0
-_BUSY_FACTOR = 10  # how much longer a platform that takes other replies meanwhile may let one wait
 _LAST_CALL_SECONDS = 2.0  # a call cut off now may have made a message whose id is then lost
 NOTICE_MARK = "⚠️"
-
-
-class Pace:
-    """How often the replies that share one platform limit may call it.
-
-    With `calls_per_minute` shared by `active` replies, each waits its share of a minute between
-    edits, and never less than `shortest`. A platform that asks to slow down doubles the wait; each
-    call that it takes wins a tenth back.
-    """
-
-    def __init__(self, shortest: timedelta, calls_per_minute: int) -> None:
-        self._shortest = shortest.total_seconds()
-        self._share = 60 / calls_per_minute
-        self._stretch = 1.0
-        self.active = 0
-        self.taken_at = -math.inf
-        """When the platform last took something of any of the replies, by the monotonic clock."""
-
-    @property
-    def seconds(self) -> float:
-        """The wait between two edits of one reply."""
-        return max(self._shortest, self.active * self._share) * self._stretch
-
-    def slow(self) -> None:
-        """Take note that the platform asked to slow down."""
-        self._stretch = min(self._stretch * 2, 16.0)
-
-    def ease(self) -> None:
-        """Take note that the platform took a call."""
-        self._stretch = max(self._stretch * 0.9, 1.0)
-        self.taken_at = time.monotonic()
 
 
 @dataclass(slots=True)
@@ -193,7 +159,7 @@ class PagedReply:
 
     async def _pump(self) -> None:
         await self._left_over.look(self._closing)
-        back_off = _FIRST_BACK_OFF_SECONDS
+        back_off = BackOff()
         while self._refusal is None and not self._waits_for_end:
             await self._changed.wait()
             if self._closing.is_set():
@@ -203,7 +169,7 @@ class PagedReply:
             try:
                 await (self._show(is_final=False) if self._text else self._show_held())
                 self._pace.ease()
-                back_off = _FIRST_BACK_OFF_SECONDS
+                back_off.reset()
             except SlowDownError as error:
                 self._note_retry(error)
                 wait = max(error.retry_after.total_seconds(), self._pace.seconds)
@@ -214,7 +180,7 @@ class PagedReply:
             except Exception as error:
                 log.debug("an update of a reply failed; it will be tried again", exc_info=True)
                 self._note_retry(error)
-                wait, back_off = back_off, min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
+                wait = back_off.next(error)
                 self._changed.set()
             with suppress(asyncio.TimeoutError):  # the end of the reply cuts the wait short
                 async with asyncio.timeout(wait):
@@ -223,9 +189,7 @@ class PagedReply:
     async def _deliver(self) -> None:
         """Bring the whole text onto the platform, as long as it takes something within the time allowed."""
         await self._rest(min(self._not_before - time.monotonic(), self._give_up_after))
-        began = time.monotonic()
-        deadline = began + self._give_up_after
-        back_off = _FIRST_BACK_OFF_SECONDS
+        insistence = Insistence(self._pace, self._give_up_after)
         while True:
             if self._refusal is not None:
                 raise self._refusal
@@ -235,25 +199,11 @@ class PagedReply:
                 self._pace.ease()
                 self._left_over.add_strays(self._parts + (self._open.reply is not None))
                 return await self._left_over.remove_all(self._check_wanted)
-            except SlowDownError as error:
+            except (SlowDownError, TransientError, StoreError) as error:
                 self._note_retry(error)
-                wait, reason = error.retry_after.total_seconds(), error
-            except (TransientError, StoreError) as error:
-                self._note_retry(error)
-                wait, reason = back_off, error
-                back_off = min(back_off * 2, _LONGEST_BACK_OFF_SECONDS)
-            if self._progress != before:  # a long reply that is taken slowly is taken all the same
-                self._pace.ease()
-                deadline = time.monotonic() + self._give_up_after
-                back_off = _FIRST_BACK_OFF_SECONDS
-            if isinstance(reason, SlowDownError):
-                longest = began + _BUSY_FACTOR * self._give_up_after
-                busy_until = min(self._pace.taken_at + self._give_up_after, longest)
-                deadline = max(deadline, busy_until)
-            if time.monotonic() + wait > deadline:
-                if isinstance(reason, StoreError):
-                    raise reason
-                raise DeliveryError(f"gave up: {reason}") from reason
+                if self._progress != before:
+                    insistence.note_progress()
+                wait = insistence.find_wait(error)
             await self._rest(wait)
 
     def _note_retry(self, error: Exception) -> None:
