@@ -13,6 +13,7 @@ from core.beside import beside
 from core.conversation import Turn, TurnState, Usage
 from core.enclose import render_unseen
 from core.errors import (
+    BadRequestError,
     ContextTooLongError,
     DeliveryError,
     EmptyAnswerError,
@@ -241,7 +242,7 @@ class Run:
         self._meters.append(meter)
         notice = QueueNotice(self._sink.hold, self._gate.notice_after)
         request = replace(request, asker=name_asker(self.turn, notice.on_place, meter))
-        note, unseen = "", ""
+        note, unseen, was_declined = "", "", False
         try:
             async with beside(notice.run()), self._means.models.stream(ref, request) as chunks:
                 async for chunk in chunks:
@@ -252,6 +253,7 @@ class Run:
                     if chunk.unseen:
                         unseen = render_unseen(chunk.unseen, meter.model)
                     note = LENGTH_NOTE if chunk.finish_reason == "length" else note
+                    was_declined = chunk.finish_reason == "refusal"
                     self._show(chunk.text)
         except ProviderError as error:
             if not self._shown.strip():
@@ -261,6 +263,8 @@ class Run:
         text = self._shown.rstrip()
         if not text:
             raise EmptyAnswerError(str(ref), "the answer has no text")
+        if was_declined:  # Claude declines all that follows, where such an exchange is sent again
+            raise BadRequestError(meter.model, "the model declined to go on")
         note += f"\n\n{unseen}" if unseen else ""
         return meter.model, close_fence(text) + note if note else text, meter.read()
 

@@ -105,6 +105,20 @@ async def test_an_answer_cut_by_its_length_says_so(core: Core):
     assert "length limit" in shown.text
 
 
+async def test_an_answer_that_the_model_declines_to_finish_is_shown_and_never_sent_again(
+    core: Core,
+):
+    core.models.finish_reason = "refusal"
+    await core.turns.submit(make_incoming("How do I pick locks?"))
+    [shown] = await core.sinks.wait_for(1)
+    assert shown.text == "Answer to How do I pick locks?"
+    assert "refused this question" in shown.notice
+    core.models.finish_reason = "stop"
+    await core.turns.submit(make_incoming("And the weather?", number=1))
+    await core.sinks.wait_for(2)
+    assert [message.text for message in core.models.requests[-1].messages] == ["And the weather?"]
+
+
 async def test_an_undeliverable_reply_ends_failed_and_the_next_turn_runs(core: Core):
     core.sinks.refuse = "channel_not_found"
     await core.turns.submit(make_incoming("hello"))
