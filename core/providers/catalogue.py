@@ -177,6 +177,8 @@ class Catalogue:
         """Find who serves a plain name, and as what: who is known to have it, its maker, any server."""
         endpoints = self._endpoints.values()
         yield from ((each.name, name) for each in endpoints if name in each.models)
+        tagged = f"{name}:latest"  # what Ollama means by a name without a tag
+        yield from ((each.name, tagged) for each in endpoints if tagged in each.models)
         yield from ((each.name, name) for each in endpoints if each.name == _family(name))
         yield from ((each.name, name) for each in endpoints if name in each.former)
         yield from (

@@ -71,19 +71,26 @@ class Endpoint:
         return provider == self.name and (not counts or self.lists(model))
 
     def with_models(
-        self, told: Mapping[str, Listed], former: frozenset[str] = frozenset()
+        self,
+        told: Mapping[str, Listed],
+        former: frozenset[str] = frozenset(),
+        default_before: str = "",
     ) -> Endpoint:
-        """Give it with what it tells of its models; a server of one's own has those and no other."""
+        """Give it with what it tells of its models; a server of one's own has those and no other.
+
+        The default of such a server stays what it was, as long as it has that model.
+        """
         if not told:
             return self
         names = tuple(told)
         if not self.is_own:
             models = tuple(dict.fromkeys((*self.models, *names)))
             return replace(self, models=models, told=told)
-        keeps = self.is_default_chosen or (self.default_model in told and self.name != "ollama")
+        usual = () if self.name == "ollama" else (self.default_model,)
+        default = next((name for name in (default_before, *usual) if name in told), names[0])
         return replace(
             self,
-            default_model=self.default_model if keeps else names[0],
+            default_model=self.default_model if self.is_default_chosen else default,
             models=names,
             serves_any_name=False,
             told=told,

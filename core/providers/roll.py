@@ -30,6 +30,8 @@ class _Record:
 
     told: Mapping[str, Listed] = field(default_factory=dict[str, Listed])
     former: frozenset[str] = frozenset()
+    default: str = ""
+    """The default model that it was given."""
     is_there: bool | None = None
     """None before it was asked."""
     asked_at: float = 0
@@ -68,7 +70,11 @@ class Roll:
 
     def _fill(self, endpoint: Endpoint) -> Endpoint:
         record = self._records.get(_name(endpoint))
-        return endpoint.with_models(record.told, record.former) if record else endpoint
+        if record is None:
+            return endpoint
+        filled = endpoint.with_models(record.told, record.former, record.default)
+        record.default = filled.default_model if record.told else ""
+        return filled
 
     def _is_due(self, endpoint: Endpoint, now: float) -> bool:
         if endpoint.is_own or not endpoint.tells:

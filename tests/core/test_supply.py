@@ -310,7 +310,7 @@ class TestServersThatComeAndGo:
             assert router.list_models() == ("ollama/phi3:mini",)
             server.ollama_models = ["qwen3:8b", "phi3:mini"]
             await server.wait_for_lists(server.list_count + 2)
-            assert router.list_models() == ("ollama/qwen3:8b", "ollama/phi3:mini")
+            assert router.list_models() == ("ollama/phi3:mini", "ollama/qwen3:8b")
 
     async def test_an_unknown_name_has_servers_asked_again_but_not_for_each_name(
         self, path: Path, server: ScriptedModelServer, monkeypatch: pytest.MonkeyPatch

@@ -149,6 +149,7 @@ class TestNames:
             catalogue.get("llama-3.3-70b")
         catalogue = make_catalogue(("phi3:mini", "llama3.3:latest"))
         assert str(catalogue.get("llama-3.3-70b")) == "ollama/llama3.3"
+        assert str(catalogue.get("llama3.3")) == "ollama/llama3.3:latest"
 
     @pytest.mark.parametrize(
         "name", ["my-model", "meta-llama/Llama-3.1-8B", "claude-4-sonnet", "gpt-4o"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -35,6 +36,18 @@ async def test_a_server_names_its_models_and_the_first_is_the_default(
     assert endpoint.models == ("qwen3-8b", "phi-4")
     assert endpoint.default_model == "qwen3-8b"
     assert not endpoint.serves_any_name
+
+
+async def test_a_model_that_is_added_later_does_not_become_the_default(
+    server: ScriptedModelServer, session: aiohttp.ClientSession
+) -> None:
+    roll, endpoint = Roll(session), make_own(server.openai_url, "ollama")
+    endpoint = replace(endpoint, base_url=server.ollama_url + "/v1")
+    defaults: list[str] = []
+    for installed in (["qwen3:8b"], ["gemma4:12b", "qwen3:8b"], ["gemma4:12b"]):
+        server.ollama_models = installed
+        defaults.append((await ask(roll, endpoint)).default_model)
+    assert defaults == ["qwen3:8b", "qwen3:8b", "gemma4:12b"]
 
 
 async def test_a_default_that_the_operator_chose_stays_though_it_is_not_listed(
