@@ -38,8 +38,8 @@ def render_use(use: Use, platform: str) -> str:
     if use.summaries != Used():
         tokens = render_measure(Measure.TOKENS, use.summaries.tokens)
         lines.append(
-            f"- Summaries of this conversation took {tokens}, {render_cost(use.summaries)}; they count "
-            "for nobody in particular"
+            f"- Summaries of this conversation took {tokens}, {render_cost(use.summaries)}, which is not "
+            "counted as yours"
         )
     limits = [_render_left(left, platform) for left in use.left] or [
         "- No limits hold for you here"

@@ -258,7 +258,10 @@ async def test_use_tells_what_summaries_of_the_conversation_took(store: Store) -
     assert use.summaries == Used(tokens=1000, cost_nanos=500_000_000)
     assert use.month.tokens == 15
     told = render_use(use, "slack")
-    assert "Summaries of this conversation took 1,000 tokens, $0.50; they count for nobody" in told
+    assert (
+        "Summaries of this conversation took 1,000 tokens, $0.50, which is not counted as yours"
+        in told
+    )
 
 
 async def test_question_that_nobody_answered_took_nothing(store: Store) -> None:
