@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.limits import MINUTE_SECONDS, RateLimiter, WindowAdmission
@@ -152,6 +152,8 @@ async def play(
 
 @settings(deadline=None, max_examples=80)
 @given(steps, st.integers(1, 4), st.integers(50, 120))
+@example([Arrive("a", "X", 10), Correct(0, 150), Arrive("b", "Y", 10)], 4, 100)
+@example([Arrive("a", "X", 100), Correct(0, 10), Arrive("b", "Y", 90), Arrive("c", "Y", 1)], 4, 100)
 def test_no_minute_has_more_than_the_limit_and_everybody_is_served_in_order(
     steps: list[Arrive | Pass | Correct | Cancel | Pause], requests: int, tokens: int
 ) -> None:
