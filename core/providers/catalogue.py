@@ -203,7 +203,10 @@ class Catalogue:
             named = " or ".join(variables[:_MAX_VARIABLES])
             reason = f"needs a provider that is not set up: set {named}"
             return UnknownModelError(name, self._find_closest(name), reason)
-        return UnknownModelError(name, self._find_closest(name))
+        if closest := self._find_closest(name):
+            return UnknownModelError(name, closest)
+        few = ", ".join(self.names[:3])
+        return UnknownModelError(name, (), f"is no model here; there are {few} and the like")
 
     def _find_closest(self, name: str) -> tuple[str, ...]:
         """Give the names that come closest, of all that the configured providers are known to serve."""
