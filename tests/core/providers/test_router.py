@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,7 +22,7 @@ from core.errors import (
     UnreachableError,
 )
 from core.limits import RateLimiter
-from core.providers.base import Chunk, ModelRef, Request
+from core.providers.base import Asker, Chunk, ModelRef, Request
 from core.providers.catalogue import Catalogue
 from core.providers.endpoints import Endpoint
 from core.providers.retry import RetryPolicy
@@ -229,6 +230,16 @@ async def test_a_pause_too_long_to_wait_is_told_and_asked_no_more_meanwhile() ->
     assert len(bench.provider.requests) == 1
     bench.clock.advance(1800)
     assert await bench.ask() == "Hello you"
+
+
+async def test_what_an_attempt_without_a_word_took_is_told_to_who_asked() -> None:
+    spent: list[tuple[ModelRef, Usage]] = []
+    asker = Asker(on_attempt=lambda ref, usage: spent.append((ref, usage)))
+    broken: Script = (Chunk(usage=Usage(7)), OverloadedError("openai/m", "full"))
+    bench = Bench((END,), broken, HELLO)
+    async with bench.router.stream(REF, replace(QUESTION, asker=asker)) as chunks:
+        assert "".join([chunk.text async for chunk in chunks]) == "Hello you"
+    assert spent == [(REF, Usage(5, 2)), (REF, Usage(7))]
 
 
 async def test_an_empty_answer_is_tried_once_more() -> None:

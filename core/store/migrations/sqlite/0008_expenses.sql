@@ -19,6 +19,7 @@ SET
     channel = (SELECT channel FROM conversations WHERE id = conversation_id);
 
 CREATE INDEX background_requests_by_time ON background_requests (made_at);
+CREATE INDEX background_requests_by_author ON background_requests (platform, author_id, made_at);
 CREATE INDEX background_requests_by_channel ON background_requests (platform, workspace, channel, made_at);
 CREATE INDEX background_requests_by_workspace ON background_requests (platform, workspace, made_at);
 
