@@ -41,6 +41,8 @@ class Endpoint:
     """Whether it counts only where it has models: nobody named it."""
     is_default_chosen: bool = False
     """Whether the operator chose the default model, so that it stays."""
+    is_list_chosen: bool = False
+    """Whether the operator chose the models that are listed."""
     told: Mapping[str, Listed] = field(default_factory=dict[str, Listed])
     """What it tells of its models."""
     former: frozenset[str] = frozenset()
@@ -84,8 +86,8 @@ class Endpoint:
             return self
         names = tuple(told)
         if not self.is_own:
-            models = tuple(dict.fromkeys((*self.models, *names)))
-            return replace(self, models=models, told=told)
+            more = () if self.is_list_chosen else names
+            return replace(self, models=tuple(dict.fromkeys((*self.models, *more))), told=told)
         usual = () if self.name == "ollama" else (self.default_model,)
         default = next((name for name in (default_before, *usual) if name in told), names[0])
         return replace(
@@ -171,15 +173,9 @@ def _make_endpoint(
     )
     key = _find_key(name, table, made, get_key)
     default = table.default_model or (table.models[0] if table.models else made.default_model)
-    if table.models and default not in table.models:
-        closest = ", ".join(table.models)
-        raise TableError(
-            ("providers", name, "default_model"),
-            f"{default} is not among this provider's models",
-            f"Name one of them ({closest}), or add it to models.",
-        )
     kind = table.kind or made.kind
-    is_own = table.base_url is not None and kind != "anthropic" and not table.models
+    _check_models(name, table, kind, is_set_up=set_up is not None)
+    is_own = table.base_url is not None and kind == "openai" and not table.models
     return replace(
         made,
         kind=kind,
@@ -189,9 +185,25 @@ def _make_endpoint(
         models=table.models or made.models,
         is_own=(is_own or made.is_own) and not table.models,
         is_found=made.is_found and table.base_url is None,
+        tells=kind != "azure" and (made.tells or table.base_url is not None),
         is_default_chosen=table.default_model is not None,
+        is_list_chosen=bool(table.models),
         serves_any_name=made.serves_any_name or is_own,
     )
+
+
+def _check_models(name: str, table: ProviderTable, kind: Kind, *, is_set_up: bool) -> None:
+    """Raise TableError where the default is none of the models, or has to be named."""
+    if table.models and table.default_model and table.default_model not in table.models:
+        raise TableError(
+            ("providers", name, "default_model"),
+            f"{table.default_model} is not among this provider's models",
+            f"Name one of them ({', '.join(table.models)}), or add it to models.",
+        )
+    if kind == "azure" and not (table.models or table.default_model or is_set_up):
+        problem = "there are no models, and Azure does not list its deployments"
+        mend = 'Name them, for instance models = ["gpt-4o"].'
+        raise TableError(("providers", name), problem, mend)
 
 
 def _mend_address(known: KnownProvider | None) -> str:

@@ -81,6 +81,10 @@ MISTAKES = {
         "[providers.vllm]\nmodels = ['a']",
         "line 1: providers.vllm: there is no base_url. Name its address, or set VLLM_BASE_URL",
     ),
+    "Azure without a deployment": (
+        f"[providers.mine]\nbase_url = '{NOWHERE}'\nkind = 'azure'",
+        "line 1: providers.mine: there are no models, and Azure does not list its deployments",
+    ),
     "key not set": (
         f"[providers.mine]\nbase_url = '{NOWHERE}'\napi_key_env = 'NO_SUCH_KEY'",
         "line 3: providers.mine.api_key_env: NO_SUCH_KEY is not set",
@@ -243,6 +247,20 @@ async def test_what_is_said_of_a_model_counts_by_any_of_its_names_and_as_it_is_n
         assert prices.knows("mine", "b")
         with pytest.raises(UnknownModelError, match="mine/b"):
             router.get_model("bb")
+
+
+async def test_models_that_were_chosen_stay_those_and_their_server_tells_of_them(
+    path: Path, server: ScriptedModelServer
+) -> None:
+    server.windows = {"scripted-small": 12_345}
+    text = f"[providers.mine]\nbase_url = '{server.openai_url}'\nmodels = ['scripted-small']\n"
+    async with open_with(path, text, model_check_seconds=0.02) as (router, _):
+        await server.wait_for_lists(1)
+        async with asyncio.timeout(5):
+            while router.default.window_tokens != 12_345:  # noqa: ASYNC110 -- the router tells nobody
+                await asyncio.sleep(0.01)
+        assert "mine/scripted-small" in router.list_models()
+        assert "mine/scripted-large" not in router.list_models()
 
 
 async def test_a_model_can_be_said_not_to_see(path: Path) -> None:
