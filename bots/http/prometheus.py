@@ -48,75 +48,40 @@ class PrometheusMetrics:
     """Counts the core's events in a registry of its own. Its labels are of few values."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry(auto_describe=False)
+        self._registry = CollectorRegistry(auto_describe=False)
         self._models = ModelNames()
         self._find_cost: FindCost | None = None
         self._process = ProcessCollector(registry=None)
-        registry.register(_BuildInfo())
-        self._requests = Counter(
+        self._registry.register(_BuildInfo())
+        count, measure = self._add_counter, self._add_histogram
+        self._requests = count(
             "skein_model_requests",
             "Requests to models, by what became of them.",
-            ("model", "outcome"),
-            registry=registry,
+            "model",
+            "outcome",
         )
-        self._first_text = Histogram(
-            "skein_model_first_text_seconds",
-            "From a request's being sent to the first text of its answer.",
-            ("model",),
-            registry=registry,
-            buckets=_FIRST_TEXT_SECONDS,
+        text = "From a request's being sent to the first text of its answer."
+        self._first_text = measure(
+            "skein_model_first_text_seconds", text, _FIRST_TEXT_SECONDS, "model"
         )
-        self._answer = Histogram(
-            "skein_model_answer_seconds",
-            "From a request's being sent to the end of its whole answer.",
-            ("model",),
-            registry=registry,
-            buckets=_ANSWER_SECONDS,
+        text = "From a request's being sent to the end of its whole answer."
+        self._answer = measure("skein_model_answer_seconds", text, _ANSWER_SECONDS, "model")
+        text = "Tokens that requests took; those cached are among the input."
+        self._tokens = count("skein_model_tokens", text, "model", "kind")
+        text = "What requests cost, where the price is known."
+        self._cost = count("skein_model_cost_dollars", text, "model")
+        text = "How often a model failed so often that it is left alone for a while."
+        self._opened = count("skein_breaker_opened", text, "model")
+        text = "How long requests stood in the queue before a provider's limits."
+        self._queue = measure(
+            "skein_limiter_wait_seconds", text, _QUEUE_SECONDS, "provider", "admitted"
         )
-        self._tokens = Counter(
-            "skein_model_tokens",
-            "Tokens that requests took; those cached are among the input.",
-            ("model", "kind"),
-            registry=registry,
-        )
-        self._cost = Counter(
-            "skein_model_cost_dollars",
-            "What requests cost, where the price is known.",
-            ("model",),
-            registry=registry,
-        )
-        self._opened = Counter(
-            "skein_breaker_opened",
-            "How often a model failed so often that it is left alone for a while.",
-            ("model",),
-            registry=registry,
-        )
-        self._queue = Histogram(
-            "skein_limiter_wait_seconds",
-            "How long requests stood in the queue before a provider's limits.",
-            ("provider", "admitted"),
-            registry=registry,
-            buckets=_QUEUE_SECONDS,
-        )
-        self._turns = Counter(
-            "skein_turns",
-            "Turns that this process took to their end.",
-            ("platform", "state"),
-            registry=registry,
-        )
-        self._retries = Counter(
-            "skein_delivery_retries",
-            "Calls that show replies, which the platform did not take at once.",
-            ("platform", "reason"),
-            registry=registry,
-        )
-        self._turn = Histogram(
-            "skein_turn_seconds",
-            "From a question's being recorded to the end of its turn.",
-            ("platform",),
-            registry=registry,
-            buckets=_TURN_SECONDS,
-        )
+        text = "Turns that this process took to their end."
+        self._turns = count("skein_turns", text, "platform", "state")
+        text = "From a question's being recorded to the end of its turn."
+        self._turn = measure("skein_turn_seconds", text, _TURN_SECONDS, "platform")
+        text = "Calls that show replies, which the platform did not take at once."
+        self._retries = count("skein_delivery_retries", text, "platform", "reason")
 
     async def read(self) -> Figures:
         """Give all figures as they are now, without when each of them began."""
@@ -153,6 +118,16 @@ class PrometheusMetrics:
     def name_known(self, model: str) -> str | None:
         """Give a model's label where it has figures of its own, by `provider/model`."""
         return model if self._models.knows(model) else None
+
+    def _add_counter(self, name: str, text: str, *labels: str) -> Counter:
+        """Add a figure that only grows; its name gets the end `_total`."""
+        return Counter(name, text, labels, registry=self._registry)
+
+    def _add_histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        """Add a distribution of seconds."""
+        return Histogram(name, text, labels, registry=self._registry, buckets=buckets)
 
     def _count_request(self, event: RequestEnded) -> None:
         is_there = event.outcome not in _UNKNOWN_MODEL
