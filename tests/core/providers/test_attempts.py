@@ -219,17 +219,20 @@ async def test_a_request_in_the_limiters_queue_holds_no_probe() -> None:
 
 
 async def test_who_finds_the_breaker_shut_after_the_queue_takes_no_place_in_the_limits() -> None:
-    stage = Stage(requests=MAX_FAILURES + 2)
-    await stage.open_breaker()
-    stage.provider.service_seconds = 2.0
-    askers = [await stage.start() for _ in range(3)]
-    await stage.pass_time(COOL_DOWN)  # all are let in at once, and one of them may probe
-    assert len(stage.provider.began_at) == MAX_FAILURES + 1
+    stage = Stage(requests=MAX_FAILURES)
+    stage.provider.is_up, stage.provider.service_seconds = False, 2.0
+    failing = [await stage.start() for _ in range(MAX_FAILURES)]
+    queued = [await stage.start() for _ in range(2)]
     await stage.pass_time(2)
-    assert len(stage.provider.began_at) == MAX_FAILURES + 2  # the last place was not taken
-    await stage.pass_time(MINUTE_SECONDS)
+    assert stage.provider.state is BreakerState.OPEN
+    stage.provider.is_up = True
+    await stage.pass_time(MINUTE_SECONDS)  # one probes, and the other waits for what it finds
     await stage.pass_time(2)
-    assert all(asker.done() and not asker.exception() for asker in askers)
+    more = [await stage.start() for _ in range(MAX_FAILURES - len(queued))]
+    assert len(stage.provider.began_at) == 2 * MAX_FAILURES
+    await stage.pass_time(2)
+    await asyncio.gather(*queued, *more)
+    assert all(task.exception() for task in failing)
 
 
 async def test_a_model_that_came_back_is_asked_in_the_order_of_the_waiting(stage: Stage) -> None:
