@@ -104,7 +104,7 @@ class TestStreams:
                 finish=None,
             ),
             Answer(
-                Raw(gzip.compress(data(delta("Hel"), delta("lo", "stop"), "[DONE]").data)),
+                Raw(gzip.compress(data(delta("Hel"), delta("lo", "stop"), "[DONE]").data, mtime=0)),
                 finish=None,
                 headers={"Content-Encoding": "gzip"},
             ),
