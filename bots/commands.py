@@ -11,7 +11,7 @@ from bots import memory_commands
 from bots.memory_commands import MemoryCommands
 from core.conversation import Author, Incoming, ThreadKey
 from core.errors import SkeinError, UnknownModelError, render_for_people
-from core.quota_words import render_use
+from core.limits.quota_words import render_use
 from core.store.base import Store
 from core.threads import Threads
 

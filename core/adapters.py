@@ -11,7 +11,7 @@ import aiohttp
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from core.limits import RateLimiter
+from core.limits.rate import RateLimiter
 from core.logs import hide_from_logs
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Limiter, Provider, Timeouts
@@ -21,8 +21,8 @@ from core.providers.endpoints import Endpoint, KeyFinder
 from core.providers.openai import OpenAIProvider
 from core.providers.sighted import SightedProvider
 from core.settings import Settings
-from core.shared_limits import SharedLimiter
 from core.store.database import Database
+from core.store.shared_limits import SharedLimiter
 
 
 @asynccontextmanager

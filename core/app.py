@@ -14,23 +14,25 @@ from datetime import timedelta
 from functools import partial
 
 from core.beside import beside
-from core.config_file import ConfigFile
+from core.config.file import ConfigFile
+from core.config.tables import Tables
 from core.errors import SettingsError, UnknownModelError
 from core.files.download import open_downloader
 from core.gate import Gate
-from core.gauge import Gauge
 from core.intake import Intake
-from core.limit_table import parse_limits
-from core.memory import Memory
+from core.limits.quotas import Quotas, load_quotas
+from core.limits.table import parse_limits
+from core.memory.gauge import Gauge
+from core.memory.memory import Memory
+from core.memory.prompts import ConfiguredPrompts, LivePrompts
+from core.memory.ratios import keep_ratios
+from core.memory.summaries import Summaries
 from core.metrics import GuardedMetrics, Metrics, NullMetrics
 from core.models import open_config, open_models
 from core.prices import Prices, load_prices
-from core.prompts import ConfiguredPrompts, LivePrompts
 from core.providers.base import Models
 from core.providers.proxy import find_proxy
 from core.providers.router import Router
-from core.quotas import Quotas, load_quotas
-from core.ratios import keep_ratios
 from core.run import TurnOptions
 from core.scheduler import run_scheduler
 from core.settings import Settings
@@ -38,8 +40,6 @@ from core.store.base import Store
 from core.store.migrate import Migrator
 from core.store.sql import SqlStore
 from core.store.sqlite import lock_sqlite, open_sqlite, open_sqlite_migrator
-from core.summaries import Summaries
-from core.tables import Tables
 from core.threads import Threads
 from core.turns import Turns
 

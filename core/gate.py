@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from core.conversation import Author, ThreadKey, Turn
+from core.limits.quota_words import render_refusal
+from core.limits.quotas import Left, Period, Quotas, Scope, Use, Used, find_begin, to_nanos
 from core.meter import Meter
 from core.prices import Prices
 from core.providers.base import Asker, ModelRef, Request
-from core.quota_words import render_refusal
-from core.quotas import Left, Period, Quotas, Scope, Use, Used, find_begin, to_nanos
 from core.store.base import Store
 
 log = logging.getLogger("skein.limits")

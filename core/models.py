@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from core.beside import beside
-from core.config_file import LOOK_INTERVAL, ConfigFile
+from core.config.file import LOOK_INTERVAL, ConfigFile
 from core.metrics import Metrics
 from core.providers.retry import RetryPolicy
 from core.providers.router import Router

@@ -11,7 +11,6 @@ from typing import Literal
 
 from core.beside import beside
 from core.conversation import Turn, TurnState, Usage
-from core.enclose import render_unseen
 from core.errors import (
     BadRequestError,
     ContextTooLongError,
@@ -27,7 +26,8 @@ from core.fences import close_fence
 from core.gate import Gate, name_asker
 from core.intake import Intake
 from core.lease import Lease
-from core.memory import AnswerOptions, Loaded, Memory, Prepared
+from core.memory.enclose import render_unseen
+from core.memory.memory import AnswerOptions, Loaded, Memory, Prepared
 from core.meter import Meter, keep_expenses
 from core.providers.base import ModelRef, Models, Request
 from core.queue_notice import QueueNotice

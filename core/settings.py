@@ -15,10 +15,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from core.config.model_settings import HttpUrl, ModelSettings, check_http_url
 from core.errors import SettingsError
 from core.files.values import FileLimits
-from core.limit_settings import LimitSettings, Names
-from core.model_settings import HttpUrl, ModelSettings, check_http_url
+from core.limits.settings import LimitSettings, Names
 
 DEFAULT_SYSTEM_PROMPT = (
     "You are Skein, a helpful assistant in a team's chat. Answer concisely and in the language of the "

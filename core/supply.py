@@ -12,6 +12,8 @@ from dataclasses import replace
 import aiohttp
 
 from core.adapters import build_provider, choose_key_finder, list_deluge_models, open_limiter
+from core.config.tables import ProviderTable, Tables
+from core.config.text import TableError
 from core.errors import SettingsError
 from core.prices import load_prices
 from core.providers.base import Limiter, Provider
@@ -21,8 +23,6 @@ from core.providers.roll import Roll
 from core.providers.router import Router, Setup
 from core.settings import Settings
 from core.store.database import Database
-from core.table_text import TableError
-from core.tables import ProviderTable, Tables
 
 log = logging.getLogger("skein.providers")
 

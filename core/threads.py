@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from core.conversation import Author, ThreadKey
 from core.errors import UnknownModelError
+from core.limits.quotas import Use
+from core.memory.recall import Recall
 from core.providers.base import ModelRef, Models
-from core.quotas import Use
-from core.recall import Recall
 from core.store.base import ConversationInfo, Store, StoredMessage
 from core.turns import Turns
 

@@ -2,7 +2,7 @@
 
 The weights lie between what the tokenizers of OpenAI (cl100k, o200k) and of a small English model
 (SmolLM2) count in prose, code, tables, addresses and keys of many scripts. They are rather too high
-than too low: too high costs some memory of a conversation, too low a refusal. `core.gauge` corrects
+than too low: too high costs some memory of a conversation, too low a refusal. `core.memory.gauge` corrects
 them by what providers report.
 """
 

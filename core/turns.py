@@ -22,7 +22,7 @@ from core.errors import LeaseLostError, StoreError
 from core.gate import Gate
 from core.intake import FileSource, Intake
 from core.lease import Lease, read_clock
-from core.memory import Memory
+from core.memory.memory import Memory
 from core.metrics import Metrics, NullMetrics, TurnEnded
 from core.providers.base import Models
 from core.run import Means, Run, TurnOptions

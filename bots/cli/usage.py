@@ -13,7 +13,7 @@ from typing import Any
 from bots.cli.usage_report import Report, render_csv, render_json, render_table
 from core.app import find_backend
 from core.errors import SettingsError
-from core.quotas import Period, find_begin, find_end
+from core.limits.quotas import Period, find_begin, find_end
 from core.settings import load_settings
 from core.store.base import Grouping, Store, Totals, add_totals
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.quota_words import render_dollars
-from core.quotas import from_nanos
+from core.limits.quota_words import render_dollars
+from core.limits.quotas import from_nanos
 from core.store.base import Grouping, Totals, UsageLine
 
 _NAMES: Mapping[Grouping, tuple[str, ...]] = {

@@ -9,6 +9,8 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.config.tables import ModelTable
+from core.config.text import TableError
 from core.errors import SettingsError, UnknownModelError
 from core.prices import Price, find_known_models, find_known_window
 from core.providers.base import ModelRef
@@ -16,8 +18,6 @@ from core.providers.endpoints import KNOWN, Endpoint
 from core.providers.known import ALIASES, FAMILIES, WINDOWS
 from core.providers.listing import Listed, is_chat_name
 from core.providers.sight import find_image_tokens
-from core.table_text import TableError
-from core.tables import ModelTable
 
 DEFAULT_WINDOW_TOKENS = 32_768
 MAX_CLOSEST = 5

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
+from core.config.tables import ProviderTable, Tables
+from core.config.text import TableError
 from core.providers.known import PROVIDERS, Kind, KnownProvider
 from core.providers.listing import Listed
 from core.settings import Settings
-from core.table_text import TableError
-from core.tables import ProviderTable, Tables
 
 KeyFinder = Callable[[str], SecretStr | None]
 """Gives the key that a variable has, if it has one."""

@@ -11,8 +11,8 @@ from bots.commands import HELP, Command, Commands
 from core.conversation import Author, ThreadKey
 from core.errors import OverloadedError
 from core.gate import Gate
+from core.limits.quotas import Measure, Period, Quotas, Rule, Scope
 from core.providers.base import ModelRef
-from core.quotas import Measure, Period, Quotas, Rule, Scope
 from core.run import TurnOptions
 from core.store.sqlite import open_sqlite
 from core.threads import Threads

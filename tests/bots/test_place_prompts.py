@@ -10,7 +10,7 @@ import pytest
 
 from bots.commands import Command, Commands
 from core.conversation import Author, ThreadKey
-from core.memory import Memory
+from core.memory.memory import Memory
 from core.run import TurnOptions
 from core.store.sqlite import open_sqlite
 from core.threads import Threads

@@ -13,10 +13,10 @@ import pytest
 from core.conversation import Author, TurnState, Usage
 from core.errors import OverloadedError
 from core.gate import Gate
+from core.limits.quota_words import render_use
+from core.limits.quotas import Measure, Period, Quotas, Rule, Scope, Used
 from core.prices import Price, Prices
 from core.providers.base import Chunk, ModelRef, Request
-from core.quota_words import render_use
-from core.quotas import Measure, Period, Quotas, Rule, Scope, Used
 from core.run import TurnOptions
 from core.store.base import Expense, Grouping, Store, Totals, UsageLine
 from core.store.sqlite import open_sqlite

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.config_file import ConfigFile
+from core.config.file import ConfigFile
 from core.conversation import Message
 from core.errors import SettingsError, UnknownModelError
 from core.models import open_models

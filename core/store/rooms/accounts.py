@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from core.conversation import Author, ThreadKey, Turn, Usage
-from core.quotas import Limit, Refusal, Scope, Used
+from core.limits.quotas import Limit, Refusal, Scope, Used
 
 
 class Grouping(StrEnum):

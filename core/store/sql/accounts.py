@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 
 from core.conversation import Author, ThreadKey, Turn, Usage
-from core.quotas import (
+from core.limits.quotas import (
     Limit,
     Period,
     Refusal,

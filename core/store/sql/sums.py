@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from core.quotas import Scope, Used
+from core.limits.quotas import Scope, Used
 from core.store.rows import Row, Value
 
 SETTLED = timedelta(minutes=30)

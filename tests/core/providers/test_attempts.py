@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import OverloadedError, ProviderError
-from core.limits import MINUTE_SECONDS, RateLimiter
+from core.limits.rate import MINUTE_SECONDS, RateLimiter
 from core.providers.attempts import Attempts, Patience
 from core.providers.base import Chunk, ModelRef, Request
 from core.providers.breaker import BreakerPolicy, BreakerState

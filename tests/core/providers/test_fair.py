@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RateLimitedError
-from core.limits import RateLimiter
+from core.limits.rate import RateLimiter
 from core.providers.base import Asker
 from core.providers.fair import FairLimiter, FairOrder, Place
 from tests.core.clock import FakeClock

@@ -9,7 +9,7 @@ from datetime import timedelta
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.limits import MINUTE_SECONDS, RateLimiter, WindowAdmission
+from core.limits.rate import MINUTE_SECONDS, RateLimiter, WindowAdmission
 from core.providers.base import Asker
 from core.providers.fair import FairLimiter
 from tests.core.clock import FakeClock

@@ -17,7 +17,7 @@ from core.errors import (
     UnreachableError,
 )
 from core.files.values import Image
-from core.limits import RateLimiter
+from core.limits.rate import RateLimiter
 from core.providers.base import Asker, Chunk, Request
 from core.providers.catalogue import Catalogue, Choice
 from core.providers.endpoints import Endpoint

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.errors import AuthError, BadRequestError, OverloadedError, RateLimitedError
-from core.limits import RateLimiter
+from core.limits.rate import RateLimiter
 from core.providers.base import Provider
 from core.providers.catalogue import Catalogue
 from core.providers.endpoints import Endpoint

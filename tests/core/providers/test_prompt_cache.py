@@ -7,9 +7,9 @@ import json
 import aiohttp
 import pytest
 
-from core.context import Material, fit
 from core.conversation import Message
 from core.files.values import Image
+from core.memory.context import Material, fit
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Request
 from core.store.rooms.memories import Pin

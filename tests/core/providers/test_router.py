@@ -21,7 +21,7 @@ from core.errors import (
     RateLimitedError,
     UnreachableError,
 )
-from core.limits import RateLimiter
+from core.limits.rate import RateLimiter
 from core.providers.base import Asker, Chunk, ModelRef, Request
 from core.providers.catalogue import Catalogue
 from core.providers.endpoints import Endpoint

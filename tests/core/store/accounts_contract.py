@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.conversation import Author, Incoming, ThreadKey, Turn, Usage
-from core.quotas import Limit, Measure, Period, Rule, Scope, Used, find_begin
+from core.limits.quotas import Limit, Measure, Period, Rule, Scope, Used, find_begin
 from core.store.base import Expense, Grouping, Store, Totals
 from tests.core.store.values import ANN, KEY, Calendar, OpenStore, ask, get_turn, start
 

@@ -12,12 +12,12 @@ import pytest
 
 from core.conversation import ReplyMessage, ThreadKey, TurnState, Usage
 from core.errors import StoreError
-from core.shared_limits import SharedLimiter
 from core.store import postgres as backend
 from core.store.address import parse_postgres_url
 from core.store.base import Store
 from core.store.postgres import open_postgres
 from core.store.runner import lock_postgres
+from core.store.shared_limits import SharedLimiter
 from tests.core.store.blocked import TIMEOUT, hold, wait_until_blocked
 from tests.core.store.values import (
     KEY,

@@ -12,14 +12,14 @@ import pytest
 
 from core.conversation import Author, Message, ThreadKey, Usage
 from core.errors import ContextTooLongError, OverloadedError
-from core.gauge import Gauge
-from core.memory import CUT_NOTE, Memory, look_ahead
-from core.prompts import ConfiguredPrompts, Layer
+from core.memory.gauge import Gauge
+from core.memory.memory import CUT_NOTE, Memory, look_ahead
+from core.memory.prompts import ConfiguredPrompts, Layer
+from core.memory.summaries import LONGEST_PAUSE, MAX_WAITING, Job, Summaries, render_span, shorten
 from core.providers.base import Request
 from core.run import TurnOptions
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
-from core.summaries import LONGEST_PAUSE, MAX_WAITING, Job, Summaries, render_span, shorten
 from core.tokens import estimate_tokens
 from core.turns import Turns
 from tests.core.clock import FakeClock

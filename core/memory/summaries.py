@@ -17,9 +17,9 @@ from datetime import timedelta
 from core import errors
 from core.conversation import Message, ThreadKey
 from core.errors import EmptyAnswerError, SkeinError, UnknownModelError
-from core.gauge import Gauge
+from core.memory.gauge import Gauge
+from core.memory.pauses import Pauses
 from core.meter import Meter, keep_expenses
-from core.pauses import Pauses
 from core.prices import Prices
 from core.providers.base import Asker, ModelRef, Models, Request
 from core.store.base import Memory, Store, Summary

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.conversation import Author, ThreadKey
-from core.quota_words import render_dollars, render_duration, render_refusal
-from core.quotas import (
+from core.limits.quota_words import render_dollars, render_duration, render_refusal
+from core.limits.quotas import (
     MINUTE,
     RULES,
     Limit,

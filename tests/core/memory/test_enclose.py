@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.conversation import Message
-from core.enclose import MAX_IMAGES, Enclosed, clean_name, enclose
 from core.files.values import Attachment, File, Image, Picture, pack_pictures
+from core.memory.enclose import MAX_IMAGES, Enclosed, clean_name, enclose
 from core.providers.base import ModelRef
 from core.tokens import estimate_message_tokens
 

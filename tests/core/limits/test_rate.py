@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import RateLimitedError
-from core.limits import MINUTE_SECONDS, RateLimiter, SlidingWindow, WindowAdmission
+from core.limits.rate import MINUTE_SECONDS, RateLimiter, SlidingWindow, WindowAdmission
 from tests.core.clock import FakeClock
 
 steps = st.lists(

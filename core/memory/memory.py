@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from core.context import (
+from core.conversation import Author, Conversation, Message, ThreadKey, Usage
+from core.errors import ContextTooLongError, SummaryBusyError
+from core.memory.context import (
     Fitted,
     Material,
     fit,
@@ -17,15 +19,13 @@ from core.context import (
     plan_summary,
     render_memory,
 )
-from core.conversation import Author, Conversation, Message, ThreadKey, Usage
-from core.enclose import Enclosed, enclose
-from core.errors import ContextTooLongError, SummaryBusyError
-from core.gauge import Gauge
-from core.prompts import NO_PROMPTS, Layer, Prompts, render_prompt, stack_layers
+from core.memory.enclose import Enclosed, enclose
+from core.memory.gauge import Gauge
+from core.memory.prompts import NO_PROMPTS, Layer, Prompts, render_prompt, stack_layers
+from core.memory.summaries import Job, Summaries
 from core.providers.base import ModelRef, Models, Request
 from core.store.base import Memory as Remembered
 from core.store.base import Store
-from core.summaries import Job, Summaries
 from core.tokens import estimate_message_tokens, estimate_tokens, limit_characters
 
 CUT_NOTE = "_(Your message was too long for my model: I read its beginning and its end.)_"

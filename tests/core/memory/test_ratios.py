@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from core.errors import StoreError
-from core.gauge import Gauge
-from core.ratios import Ratios, keep_ratios
+from core.memory.gauge import Gauge
+from core.memory.ratios import Ratios, keep_ratios
 from core.store.base import Store
 
 

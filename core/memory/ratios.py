@@ -11,7 +11,7 @@ from typing import Protocol
 
 from core.beside import beside
 from core.errors import StoreError
-from core.gauge import Gauge
+from core.memory.gauge import Gauge
 
 log = logging.getLogger("skein.memory")
 

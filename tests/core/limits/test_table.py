@@ -5,8 +5,8 @@ import tomllib
 import pytest
 
 from core.conversation import Author, ThreadKey
-from core.limit_table import LimitTableError, parse_limits
-from core.quotas import Measure, Period, Quotas, Rule, Scope
+from core.limits.quotas import Measure, Period, Quotas, Rule, Scope
+from core.limits.table import LimitTableError, parse_limits
 
 KEY = ThreadKey("slack", "T1", "C1")
 A_DAY = Rule(Scope.USER, Measure.MESSAGES, Period.DAY)

@@ -1,6 +1,6 @@
 """How much may be asked of a provider by all processes on one database together.
 
-The rule is that of `core.limits`, over what the database remembers of the last minute and by its
+The rule is that of `core.limits.rate`, over what the database remembers of the last minute and by its
 clock. Who asks is let in by turns within a process; between processes those that wait, one of each,
 stand in one line, so that none is held up by another, nor a large request by small ones.
 """
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from core.errors import RateLimitedError, StoreError
-from core.limits import MAX_WAIT, MINUTE_SECONDS, SlidingWindow
+from core.limits.rate import MAX_WAIT, MINUTE_SECONDS, SlidingWindow
 from core.store.database import Database, Transaction
 
 log = logging.getLogger("skein.store")

@@ -9,7 +9,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context import (
+from core.conversation import Author, Message
+from core.files.values import Image
+from core.memory.context import (
     Material,
     fit,
     fit_answer,
@@ -18,8 +20,6 @@ from core.context import (
     plan_summary,
     render_memory,
 )
-from core.conversation import Author, Message
-from core.files.values import Image
 from core.store.base import Pin
 from core.tokens import estimate_message_tokens, estimate_tokens, limit_characters
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+from core.config.tables import Tables, parse_tables
 from core.errors import SettingsError
-from core.tables import Tables, parse_tables
 
 log = logging.getLogger("skein.config")
 

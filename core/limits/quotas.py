@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from core.conversation import Author, ThreadKey
-from core.limit_settings import LimitSettings
+from core.limits.settings import LimitSettings
 
 NANOS_PER_DOLLAR = 1_000_000_000
 MINUTE = timedelta(minutes=1)

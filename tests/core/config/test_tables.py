@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.config_file import ConfigFile
+from core.config.file import ConfigFile
+from core.config.tables import Tables, parse_tables
+from core.config.text import find_line
 from core.errors import SettingsError
-from core.table_text import find_line
-from core.tables import Tables, parse_tables
 
-SAMPLE = Path(__file__).parents[2] / "deploy" / "skein.toml"
+SAMPLE = Path(__file__).parents[3] / "deploy" / "skein.toml"
 
 
 @pytest.mark.parametrize(

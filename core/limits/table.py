@@ -17,8 +17,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
-from core.limit_settings import MAX_COUNT, MAX_DOLLARS
-from core.quotas import RULES, Measure, Quotas, Rule, Scope, to_amount
+from core.limits.quotas import RULES, Measure, Quotas, Rule, Scope, to_amount
+from core.limits.settings import MAX_COUNT, MAX_DOLLARS
 
 UNLIMITED = "unlimited"
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from core.limit_settings import Names
+from core.limits.settings import Names
 
 
 def check_http_url(value: str) -> str:

@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from core import limits, shared_limits
 from core.errors import RateLimitedError
-from core.shared_limits import SharedLimiter
+from core.limits import rate
+from core.store import shared_limits
 from core.store.postgres import open_postgres
+from core.store.shared_limits import SharedLimiter
 from tests.postgres import PostgresServer
 
 WINDOW_SECONDS = 0.6
@@ -20,7 +21,7 @@ WINDOW_SECONDS = 0.6
 
 @pytest.fixture
 def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (limits, shared_limits):
+    for module in (rate, shared_limits):
         monkeypatch.setattr(module, "MINUTE_SECONDS", WINDOW_SECONDS)
 
 

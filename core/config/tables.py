@@ -21,11 +21,11 @@ from pydantic import (
     model_validator,
 )
 
+from core.config.model_settings import HttpUrl
+from core.config.text import Source, TableError, make_table_error
 from core.errors import SettingsError
-from core.limit_table import LimitTableError, parse_limits
-from core.model_settings import HttpUrl
-from core.quotas import Quotas
-from core.table_text import Source, TableError, make_table_error
+from core.limits.quotas import Quotas
+from core.limits.table import LimitTableError, parse_limits
 
 MAX_PROMPT_CHARACTERS = 20_000
 """How long the prompt of a workspace or a channel may be."""
@@ -120,7 +120,7 @@ class Tables(_Table):
     providers: dict[Annotated[str, AfterValidator(_check_name)], ProviderTable] = {}
     models: dict[ModelName, ModelTable] = {}
     limits: dict[str, Any] = {}
-    """`[limits.SCOPE]`: see core/limit_table.py, which reads it."""
+    """`[limits.SCOPE]`: see core/limits/table.py, which reads it."""
     prompts: PromptTable = PromptTable()
     _source: Source = PrivateAttr(default_factory=Source)
 

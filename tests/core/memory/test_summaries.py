@@ -13,11 +13,11 @@ import pytest
 
 from core.conversation import ThreadKey, Usage
 from core.errors import EmptyAnswerError, OverloadedError, ProviderError
-from core.pauses import Pauses
+from core.memory.pauses import Pauses
+from core.memory.summaries import FIRST_PAUSE, FIRST_REST, Job, Summaries
 from core.prices import Price, Prices
 from core.providers.base import Chunk, ModelRef, Request
 from core.store.base import Expense, Store
-from core.summaries import FIRST_PAUSE, FIRST_REST, Job, Summaries
 from tests.core.clock import FakeClock
 from tests.core.store.values import KEY, ask, complete
 from tests.fakes import FakeModels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
-from core.quotas import Left, Limit, Measure, Period, Refusal, Scope, Use, Used, from_nanos
+from core.limits.quotas import Left, Limit, Measure, Period, Refusal, Scope, Use, Used, from_nanos
 
 _WHOSE = {Scope.CHANNEL: "This channel", Scope.WORKSPACE: "This workspace"}
 _WHOSE_ON_DISCORD = {Scope.WORKSPACE: "This server"}
