@@ -49,7 +49,7 @@ LENGTH_NOTE = "\n\n_(This answer reached its length limit. Say “go on” for t
 class TurnOptions(AnswerOptions):
     """What an installation sets for all turns."""
 
-    max_attempts: int = 3
+    max_attempts: int = 5
     """How often a turn is begun, not counting what was handed back by a process told to stop."""
     waiting: Literal["queue", "merge"] = "queue"
     """Whether what waits in a conversation is answered one by one, or by one reply to all of it."""

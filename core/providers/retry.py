@@ -16,7 +16,7 @@ _MAX_EMPTY_ANSWERS = 2
 class RetryPolicy:
     """How often to ask, and how long to wait in between."""
 
-    max_attempts: int = 3
+    max_attempts: int = 5
     """Of one model; with fallbacks, one more for each of them."""
     first_delay: timedelta = timedelta(milliseconds=500)
     max_delay: timedelta = timedelta(seconds=8)

@@ -55,7 +55,7 @@ class Chain:
             self.catalogue,
             self.providers,
             self.limiters,
-            policy,
+            policy or RetryPolicy(max_attempts=3),
             sleep=self.clock.sleep,
             chance=lambda: 1.0,
             clock=self.clock.now,
