@@ -82,7 +82,7 @@ async def test_a_mistake_made_while_it_runs_is_told_once_and_stops_nothing(world
         wrong = "[models.gpt-4o-mini]\n\nfallback = ['nobody/x', 'claud']\n"
         await asyncio.to_thread(path.write_text, wrong)
         await program.wait_for_line(
-            "skein.toml: line 3: models.gpt-4o-mini.fallback.0: no model is"
+            "skein.toml: line 3: models.gpt-4o-mini.fallback.0: 'nobody/x' is no model"
         )
         question = await slack.say("Ada", channel, "@skein one")
         await slack.wait_for_reply(channel, question)
