@@ -16,10 +16,10 @@ from core.logs import hide_from_logs
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Limiter, Provider, Timeouts
 from core.providers.demo import DemoProvider
-from core.providers.dialect import Thinking
-from core.providers.endpoints import Endpoint, KeyFinder
+from core.providers.known.endpoints import Endpoint, KeyFinder
 from core.providers.openai import OpenAIProvider
 from core.providers.sighted import SightedProvider
+from core.providers.wire.dialect import Thinking
 from core.settings import Settings
 from core.store.database import Database
 from core.store.shared_limits import SharedLimiter

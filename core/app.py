@@ -31,8 +31,8 @@ from core.metrics import GuardedMetrics, Metrics, NullMetrics
 from core.models import open_config, open_models
 from core.prices import Prices, load_prices
 from core.providers.base import Models
-from core.providers.proxy import find_proxy
 from core.providers.router import Router
+from core.providers.wire.proxy import find_proxy
 from core.run import TurnOptions
 from core.scheduler import run_scheduler
 from core.settings import Settings

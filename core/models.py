@@ -12,7 +12,7 @@ import aiohttp
 from core.beside import beside
 from core.config.file import LOOK_INTERVAL, ConfigFile
 from core.metrics import Metrics
-from core.providers.retry import RetryPolicy
+from core.providers.asking.retry import RetryPolicy
 from core.providers.router import Router
 from core.settings import Settings
 from core.store.database import Database

@@ -18,8 +18,8 @@ from core.errors import SettingsError
 from core.prices import load_prices
 from core.providers.base import Limiter, Provider
 from core.providers.catalogue import Catalogue, Choice
-from core.providers.endpoints import DELUGE, Endpoint, list_named, load_endpoints, settle
-from core.providers.roll import Roll
+from core.providers.known.endpoints import DELUGE, Endpoint, list_named, load_endpoints, settle
+from core.providers.known.roll import Roll
 from core.providers.router import Router, Setup
 from core.settings import Settings
 from core.store.database import Database

@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 
 from bots.http.prometheus import PrometheusMetrics
 from bots.link import Link
-from core.providers.breaker import BreakerState
+from core.providers.asking.breaker import BreakerState
 
 
 class MetricsPage:

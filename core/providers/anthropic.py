@@ -14,14 +14,14 @@ from pydantic import SecretStr
 from core.conversation import Message, Usage
 from core.errors import ProviderError
 from core.files.values import Image
-from core.providers.answer import load_event
 from core.providers.base import Chunk, FinishReason, ModelRef, Request, Timeouts
-from core.providers.dialect import Dialect, Thinking
-from core.providers.http import ModelServer, Question
-from core.providers.refusal import Refusal, parse_stream_error
-from core.providers.speech import Speech
+from core.providers.wire.answer import load_event
+from core.providers.wire.dialect import Dialect, Thinking
+from core.providers.wire.headers import make_headers
+from core.providers.wire.http import ModelServer, Question
+from core.providers.wire.refusal import Refusal, parse_stream_error
+from core.providers.wire.speech import Speech
 
-API_VERSION = "2023-06-01"
 _MAX_TEMPERATURE = 1.0
 _EFFORTS = {"minimal": "low"}
 """How much effort to make, where Anthropic's word for it is another."""
@@ -49,9 +49,7 @@ class AnthropicProvider:
     ) -> None:
         self.name = name
         self._thinking = thinking or Thinking()
-        headers = {"anthropic-version": API_VERSION}
-        if key:
-            headers["x-api-key"] = key.get_secret_value().strip()
+        headers = make_headers("anthropic", key)
         base_url = base_url.rstrip("/").removesuffix("/v1")
         dialect = Dialect(needs_limit=True)
         self._server = ModelServer(

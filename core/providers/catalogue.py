@@ -1,6 +1,6 @@
 """Which model a name means, among those of the configured providers. Pure.
 
-`known.py` has the table of those that are known by name, `endpoints.py` says which of them are configured.
+`known/table.py` has those that are known by name, `known/endpoints.py` says which of them are configured.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from core.config.text import TableError
 from core.errors import SettingsError, UnknownModelError
 from core.prices import Price, find_known_models, find_known_window
 from core.providers.base import ModelRef
-from core.providers.endpoints import KNOWN, Endpoint
-from core.providers.known import ALIASES, FAMILIES, WINDOWS
-from core.providers.listing import Listed, is_chat_name
-from core.providers.sight import find_image_tokens
+from core.providers.known.endpoints import KNOWN, Endpoint
+from core.providers.known.listing import Listed, is_chat_name
+from core.providers.known.sight import find_image_tokens
+from core.providers.known.table import ALIASES, FAMILIES, WINDOWS
 
 DEFAULT_WINDOW_TOKENS = 32_768
 MAX_CLOSEST = 5

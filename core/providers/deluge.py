@@ -29,10 +29,10 @@ from pydantic import SecretStr
 from core.conversation import Message, Usage
 from core.errors import AuthError, BadRequestError, ProviderError, UnreachableError
 from core.providers.base import Chunk, FinishReason, Request, Timeouts
-from core.providers.bounds import Bounds
-from core.providers.http import read_refusal
-from core.providers.proxy import find_proxy
-from core.providers.refusal import Refusal, clean_detail, make_error, parse_refusal
+from core.providers.wire.bounds import Bounds
+from core.providers.wire.http import read_refusal
+from core.providers.wire.proxy import find_proxy
+from core.providers.wire.refusal import Refusal, clean_detail, make_error, parse_refusal
 
 KeyFinder = Callable[[str], SecretStr | None]
 """Gives the key that a variable has, if it has one."""

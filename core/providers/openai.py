@@ -15,13 +15,14 @@ from pydantic import SecretStr
 
 from core.conversation import Message, Usage
 from core.errors import ProviderError
-from core.providers.answer import load_event
 from core.providers.base import Chunk, FinishReason, ModelRef, Request, Timeouts
-from core.providers.dialect import Dialect, Thinking
-from core.providers.http import ModelServer, Question
-from core.providers.refusal import Refusal, parse_stream_error
-from core.providers.speech import Speech
-from core.providers.usage import count_thinking, join_usages, parse_usage
+from core.providers.wire.answer import load_event
+from core.providers.wire.dialect import Dialect, Thinking
+from core.providers.wire.headers import make_headers
+from core.providers.wire.http import ModelServer, Question
+from core.providers.wire.refusal import Refusal, parse_stream_error
+from core.providers.wire.speech import Speech
+from core.providers.wire.usage import count_thinking, join_usages, parse_usage
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -65,10 +66,7 @@ class OpenAIProvider:
         """Take what reaches the server. Azure wants the key in a header `api-key`."""
         self.name = name
         self._thinking = thinking or Thinking()
-        headers: dict[str, str] = {}
-        if key:
-            secret = key.get_secret_value().strip()
-            headers = {"api-key": secret} if is_azure else {"Authorization": f"Bearer {secret}"}
+        headers = make_headers("azure" if is_azure else "openai", key)
         limits = ("max_tokens", "max_completion_tokens")
         # OpenAI's reasoning models refuse max_tokens.
         if is_azure or urlsplit(base_url).hostname == "api.openai.com":

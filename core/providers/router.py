@@ -1,7 +1,7 @@
 """Every configured model behind one door: names, fallbacks, retries. Asks through the protocol.
 
-`attempts.py` asks one model once, `chain.py` knows who may answer, `retry.py` when to ask again, and
-`breakers.py` who is left alone.
+In `asking/`, `attempts.py` asks one model once, `chain.py` knows who may answer, `retry.py` when to ask
+again, and `breakers.py` who is left alone.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from datetime import timedelta
 from core.errors import ProviderError, RateLimitedError
 from core.metrics import Metrics, NullMetrics
 from core.prices import Price
-from core.providers.attempt import Opened, estimate_tokens
-from core.providers.attempts import Attempts, Patience
+from core.providers.asking.attempts import Attempts, Patience
+from core.providers.asking.breaker import BreakerState
+from core.providers.asking.breakers import Breakers
+from core.providers.asking.chain import Chain
+from core.providers.asking.opened import Opened, estimate_tokens
+from core.providers.asking.retry import RetryPolicy
 from core.providers.base import Chunk, Limiter, ModelRef, Provider, Request
-from core.providers.breaker import BreakerState
-from core.providers.breakers import Breakers
 from core.providers.catalogue import Catalogue
-from core.providers.chain import Chain
-from core.providers.retry import RetryPolicy
 from core.timer import CallLater, call_later
 
 log = logging.getLogger("skein.providers")

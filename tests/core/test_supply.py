@@ -17,7 +17,7 @@ from core.errors import SettingsError, UnknownModelError
 from core.models import open_models
 from core.prices import Prices
 from core.providers.base import Request
-from core.providers.endpoints import Endpoint
+from core.providers.known.endpoints import Endpoint
 from core.providers.router import Router
 from core.settings import load_settings
 from tests.core.providers.scripted_server import Answer, ScriptedModelServer

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from bots.playground.base import Fault
-from core.providers.breaker import BreakerPolicy
+from core.providers.asking.breaker import BreakerPolicy
 from tests.core.providers.scripted_server import Answer, Refuse
 from tests.e2e.conftest import World
 from tests.metrics import MetricsReader

@@ -17,7 +17,7 @@ from bots.http.service import open_service
 from bots.link import Link
 from core.conversation import TurnState, Usage
 from core.metrics import BreakerOpened, DeliveryRetried, QueueLeft, RequestEnded, TurnEnded
-from core.providers.breaker import BreakerState
+from core.providers.asking.breaker import BreakerState
 from core.settings import load_settings
 from core.store.sqlite import open_sqlite
 from tests.metrics import MetricsReader

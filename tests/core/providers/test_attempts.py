@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from core.errors import OverloadedError, ProviderError
 from core.limits.rate import MINUTE_SECONDS, RateLimiter
-from core.providers.attempts import Attempts, Patience
+from core.providers.asking.attempts import Attempts, Patience
+from core.providers.asking.breaker import BreakerPolicy, BreakerState
+from core.providers.asking.breakers import Breakers
+from core.providers.asking.retry import RetryPolicy
 from core.providers.base import Chunk, ModelRef, Request
-from core.providers.breaker import BreakerPolicy, BreakerState
-from core.providers.breakers import Breakers
-from core.providers.retry import RetryPolicy
 from tests.core.clock import FakeClock
 from tests.core.providers.test_fair import settle
 from tests.core.providers.test_router import QUESTION

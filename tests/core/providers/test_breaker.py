@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import AuthError, BadRequestError, OverloadedError, ProviderError
-from core.providers.breaker import Breaker, BreakerPolicy, BreakerState, Pass
+from core.providers.asking.breaker import Breaker, BreakerPolicy, BreakerState, Pass
 
 POLICY = BreakerPolicy()
 COOL_DOWN = POLICY.cool_down.total_seconds()

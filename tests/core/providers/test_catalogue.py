@@ -12,9 +12,9 @@ from core.providers.catalogue import (
     Choice,
     find_window_tokens,
 )
-from core.providers.endpoints import Endpoint, load_endpoints, settle
-from core.providers.known import ALIASES, PROVIDERS
-from core.providers.listing import Listed
+from core.providers.known.endpoints import Endpoint, load_endpoints, settle
+from core.providers.known.listing import Listed
+from core.providers.known.table import ALIASES, PROVIDERS
 from core.settings import Settings, load_settings
 
 ALL_KEYS = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.providers.dialect import Dialect, Dialects, Lesson, Thinking, learn
-from core.providers.refusal import Refusal, parse_refusal
+from core.providers.wire.dialect import Dialect, Dialects, Lesson, Thinking, learn
+from core.providers.wire.refusal import Refusal, parse_refusal
 
 FIRST = Dialect(("max_tokens", "max_completion_tokens"))
 NEEDY = Dialect(needs_limit=True)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from core.errors import RateLimitedError
 from core.limits.rate import RateLimiter
+from core.providers.asking.fair import FairLimiter, FairOrder, Place
 from core.providers.base import Asker
-from core.providers.fair import FairLimiter, FairOrder, Place
 from tests.core.clock import FakeClock
 
 people = st.sampled_from("abcdef")

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.limits.rate import MINUTE_SECONDS, RateLimiter, WindowAdmission
+from core.providers.asking.fair import FairLimiter
 from core.providers.base import Asker
-from core.providers.fair import FairLimiter
 from tests.core.clock import FakeClock
 
 PEOPLE, CHANNELS = "abcd", "XY"

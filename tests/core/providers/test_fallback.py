@@ -18,10 +18,10 @@ from core.errors import (
 )
 from core.files.values import Image
 from core.limits.rate import RateLimiter
+from core.providers.asking.retry import RetryPolicy
 from core.providers.base import Asker, Chunk, Request
 from core.providers.catalogue import Catalogue, Choice
-from core.providers.endpoints import Endpoint
-from core.providers.retry import RetryPolicy
+from core.providers.known.endpoints import Endpoint
 from core.providers.router import Router, Setup
 from tests.core.clock import FakeClock
 from tests.core.providers.test_fair import settle

@@ -11,7 +11,7 @@ import pytest
 from core.conversation import Message
 from core.files.values import Image
 from core.providers.base import Request
-from core.providers.sight import find_image_tokens
+from core.providers.known.sight import find_image_tokens
 from tests.core.providers.completions import make_openai
 from tests.core.providers.contract import read
 from tests.core.providers.scripted_server import Answer, ScriptedModelServer

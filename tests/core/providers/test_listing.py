@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.providers.listing import Listed, parse_list, parse_ollama
+from core.providers.known.listing import Listed, parse_list, parse_ollama
 
 
 @pytest.mark.parametrize(

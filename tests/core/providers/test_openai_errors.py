@@ -19,8 +19,8 @@ from core.errors import (
     UnreachableError,
 )
 from core.providers.base import Provider, Timeouts
-from core.providers.dialect import MAX_LESSONS
 from core.providers.openai import OpenAIProvider
+from core.providers.wire.dialect import MAX_LESSONS
 from tests.core.providers.completions import (
     KEY,
     SHORT,

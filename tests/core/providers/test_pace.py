@@ -10,11 +10,11 @@ from core.errors import AuthError, BadRequestError, OverloadedError, RateLimited
 from core.limits.rate import RateLimiter
 from core.providers.base import Provider
 from core.providers.catalogue import Catalogue
-from core.providers.endpoints import Endpoint
+from core.providers.known.endpoints import Endpoint
 from core.providers.openai import OpenAIProvider
-from core.providers.pace import LONGEST_PAUSE, find_pause
-from core.providers.refusal import make_error, parse_refusal
 from core.providers.router import Router
+from core.providers.wire.pace import LONGEST_PAUSE, find_pause
+from core.providers.wire.refusal import make_error, parse_refusal
 from tests.core.clock import FakeClock
 from tests.core.providers.contract import ask, read
 from tests.core.providers.scripted_server import Answer, ScriptedModelServer

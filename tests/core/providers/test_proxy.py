@@ -10,7 +10,7 @@ import pytest
 from core.app import open_models
 from core.conversation import Message
 from core.providers.base import Request
-from core.providers.proxy import find_proxy
+from core.providers.wire.proxy import find_proxy
 from core.settings import load_settings
 from tests.core.providers.scripted_server import ScriptedModelServer
 

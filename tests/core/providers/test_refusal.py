@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core import errors
 from core.errors import ContextTooLongError, ProviderError, RateLimitedError
-from core.providers.refusal import (
+from core.providers.wire.refusal import (
     MAX_DETAIL_CHARS,
     clean_detail,
     make_error,

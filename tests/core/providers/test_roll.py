@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from core.providers.catalogue import Catalogue
-from core.providers.endpoints import Endpoint, load_endpoints, settle
-from core.providers.listing import Listed
-from core.providers.roll import Roll
+from core.providers.known.endpoints import Endpoint, load_endpoints, settle
+from core.providers.known.listing import Listed
+from core.providers.known.roll import Roll
 from core.settings import load_settings
 from tests.core.providers.scripted_server import ScriptedModelServer
 

@@ -22,10 +22,10 @@ from core.errors import (
     UnreachableError,
 )
 from core.limits.rate import RateLimiter
+from core.providers.asking.retry import RetryPolicy
 from core.providers.base import Asker, Chunk, ModelRef, Request
 from core.providers.catalogue import Catalogue
-from core.providers.endpoints import Endpoint
-from core.providers.retry import RetryPolicy
+from core.providers.known.endpoints import Endpoint
 from core.providers.router import Router
 from tests.core.clock import FakeClock
 from tests.metrics import RecordingMetrics

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.providers.sse import EventDecoder, EventTooLongError
+from core.providers.wire.sse import EventDecoder, EventTooLongError
 
 
 def decode(*received: bytes) -> list[bytes]:

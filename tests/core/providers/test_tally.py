@@ -11,8 +11,8 @@ from core import errors
 from core.conversation import Usage
 from core.errors import OverloadedError, ProviderError
 from core.metrics import BreakerOpened, QueueLeft, RequestEnded
+from core.providers.asking.tally import name_outcome
 from core.providers.base import Chunk
-from core.providers.tally import name_outcome
 from tests.core.providers.test_fair import settle
 from tests.core.providers.test_router import END, HELLO, QUESTION, REF, Bench, overloaded
 

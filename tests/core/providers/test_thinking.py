@@ -14,8 +14,8 @@ from core.conversation import Usage
 from core.errors import BadRequestError, ProviderError
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Asker, Chunk, Provider
-from core.providers.dialect import Thinking
 from core.providers.openai import OpenAIProvider
+from core.providers.wire.dialect import Thinking
 from tests.core.providers.completions import delta, raw
 from tests.core.providers.contract import ask, read, text_of
 from tests.core.providers.scripted_server import Answer, Plain, Raw, Refuse, ScriptedModelServer

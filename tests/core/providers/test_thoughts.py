@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.providers.thoughts import ThoughtFilter, begins_in_thought
+from core.providers.wire.thoughts import ThoughtFilter, begins_in_thought
 
 HARMONY = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.conversation import Usage
-from core.providers.usage import count_thinking, join_usages, parse_usage
+from core.providers.wire.usage import count_thinking, join_usages, parse_usage
 
 
 @pytest.mark.parametrize(

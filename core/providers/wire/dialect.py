@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from core.providers.refusal import Refusal, find_numbers, is_context_overflow, parse_overflow
+from core.providers.wire.refusal import Refusal, find_numbers, is_context_overflow, parse_overflow
 
 Effort = Literal["minimal", "low", "medium", "high"]
 Payload = Mapping[str, Any]

@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from core.config.tables import ProviderTable, Tables
 from core.config.text import TableError
-from core.providers.known import PROVIDERS, Kind, KnownProvider
-from core.providers.listing import Listed
+from core.providers.known.listing import Listed
+from core.providers.known.table import PROVIDERS, KnownProvider
+from core.providers.wire.headers import Kind
 from core.settings import Settings
 
 KeyFinder = Callable[[str], SecretStr | None]

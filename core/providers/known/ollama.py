@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import aiohttp
 
-from core.providers.listing import Listed, parse_ollama
-from core.providers.probe import SilentError, fetch_json
+from core.providers.known.listing import Listed, parse_ollama
+from core.providers.known.probe import SilentError, fetch_json
 
 _MOST_AT_ONCE = 8
 _MODEL_SECONDS = 1.0

@@ -18,7 +18,7 @@ from typing import cast
 
 from core import errors
 from core.errors import ProviderError
-from core.providers.pace import find_pause
+from core.providers.wire.pace import find_pause
 
 MAX_DETAIL_CHARS = 500
 _MAX_RETRY_SECONDS = 30 * 86400.0

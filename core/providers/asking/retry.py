@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from core.errors import AuthError, ModelNotFoundError, ProviderError
-from core.providers.attempt import NoWordError
+from core.providers.asking.opened import NoWordError
 
 _MAX_EMPTY_ANSWERS = 2
 

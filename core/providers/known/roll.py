@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from core.providers.endpoints import Endpoint
-from core.providers.listing import Listed
-from core.providers.ollama import Seen, ask_ollama
-from core.providers.probe import SilentError, ask_for_models
+from core.providers.known.endpoints import Endpoint
+from core.providers.known.listing import Listed
+from core.providers.known.ollama import Seen, ask_ollama
+from core.providers.known.probe import SilentError, ask_for_models
 
 log = logging.getLogger("skein.providers")
 

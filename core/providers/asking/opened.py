@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from core import errors, tokens
 from core.conversation import Usage
 from core.errors import EmptyAnswerError, ProviderError, UnreachableError
+from core.providers.asking.tally import Tally
 from core.providers.base import Admission, Chunk, FinishReason, ModelRef, Request
-from core.providers.tally import Tally
 
 
 class RequestMeter:

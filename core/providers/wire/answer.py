@@ -14,10 +14,10 @@ import aiohttp
 from core.conversation import Usage
 from core.errors import ProviderError, UnreachableError
 from core.providers.base import Chunk, FinishReason
-from core.providers.bounds import Bounds
-from core.providers.pace import find_pause
-from core.providers.speech import Speech
-from core.providers.sse import EventDecoder, EventTooLongError
+from core.providers.wire.bounds import Bounds
+from core.providers.wire.pace import find_pause
+from core.providers.wire.speech import Speech
+from core.providers.wire.sse import EventDecoder, EventTooLongError
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _TAIL_SECONDS = 5.0  # an answer that is whole waits no longer for its usage

@@ -10,8 +10,8 @@ from functools import partial
 
 from core.errors import ProviderError
 from core.metrics import BreakerOpened, Metrics, NullMetrics
+from core.providers.asking.breaker import Breaker, BreakerState, Pass
 from core.providers.base import ModelRef
-from core.providers.breaker import Breaker, BreakerState, Pass
 from core.timer import CallLater, call_later
 
 

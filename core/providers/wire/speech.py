@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.providers.base import FinishReason
-from core.providers.dialect import Dialect
-from core.providers.thoughts import ThoughtFilter, begins_in_thought
+from core.providers.wire.dialect import Dialect
+from core.providers.wire.thoughts import ThoughtFilter, begins_in_thought
 
 
 class Speech:

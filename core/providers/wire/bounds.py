@@ -12,7 +12,7 @@ import aiohttp
 from core import errors
 from core.errors import ProviderError, UnreachableError
 from core.providers.base import Timeouts
-from core.providers.refusal import clean_detail
+from core.providers.wire.refusal import clean_detail
 
 
 class Bounds:

@@ -7,10 +7,8 @@ names of keys and models are those that the providers document in November 2026.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["openai", "azure", "anthropic", "deluge", "demo"]
-"""How it is spoken to: `azure` is Chat Completions with the key in a header `api-key`, `deluge` a library."""
+from core.providers.wire.headers import Kind
 
 
 @dataclass(frozen=True, slots=True)

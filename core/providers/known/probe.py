@@ -8,10 +8,10 @@ from typing import Any
 
 import aiohttp
 
-from core.providers.anthropic import API_VERSION
-from core.providers.endpoints import Endpoint
-from core.providers.listing import Json, Listed, parse_list
-from core.providers.proxy import find_proxy
+from core.providers.known.endpoints import Endpoint
+from core.providers.known.listing import Json, Listed, parse_list
+from core.providers.wire.headers import make_headers
+from core.providers.wire.proxy import find_proxy
 
 PROBE_SECONDS = 2.0
 _MAX_BYTES = 16 * 1024 * 1024
@@ -26,7 +26,7 @@ async def ask_for_models(
     session: aiohttp.ClientSession, endpoint: Endpoint
 ) -> Mapping[str, Listed]:
     """Ask a server with OpenAI's API, or Anthropic's. Raises SilentError."""
-    headers, urls = _make_headers(endpoint), _find_urls(endpoint)
+    headers, urls = make_headers(endpoint.kind, endpoint.key), _find_urls(endpoint)
     for url in urls[:-1]:
         with suppress(SilentError):
             return parse_answer(await fetch_json(session, url, headers))
@@ -41,19 +41,6 @@ def _find_urls(endpoint: Endpoint) -> tuple[str, ...]:
     if endpoint.name == "lmstudio":
         return f"{root}/api/v1/models", f"{root}/api/v0/models", f"{base_url}/models"
     return (f"{base_url}/models",)
-
-
-def _make_headers(endpoint: Endpoint) -> dict[str, str]:
-    key = endpoint.key.get_secret_value().strip() if endpoint.key else ""
-    match endpoint.kind:
-        case _ if not key:
-            return {}
-        case "azure":
-            return {"api-key": key}
-        case "anthropic":
-            return {"x-api-key": key, "anthropic-version": API_VERSION}
-        case _:
-            return {"Authorization": f"Bearer {key}"}
 
 
 def parse_answer(told: object) -> Mapping[str, Listed]:

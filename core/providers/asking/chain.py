@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import ProviderError
-from core.providers.attempt import Opened
+from core.providers.asking.opened import Opened
+from core.providers.asking.retry import is_about_the_question
 from core.providers.base import ModelRef
-from core.providers.retry import is_about_the_question
 
 
 class Chain:

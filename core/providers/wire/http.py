@@ -13,12 +13,12 @@ from pydantic import SecretStr
 
 from core.conversation import Usage
 from core.errors import AuthError, BadRequestError, ProviderError, UnreachableError
-from core.providers.answer import MAX_BODY_BYTES, Answer, AnswerParser, read_body
 from core.providers.base import Chunk, Timeouts
-from core.providers.bounds import Bounds
-from core.providers.dialect import MAX_LESSONS, Dialect, Dialects, Payload
-from core.providers.proxy import find_proxy
-from core.providers.refusal import Refusal, make_error, parse_refusal
+from core.providers.wire.answer import MAX_BODY_BYTES, Answer, AnswerParser, read_body
+from core.providers.wire.bounds import Bounds
+from core.providers.wire.dialect import MAX_LESSONS, Dialect, Dialects, Payload
+from core.providers.wire.proxy import find_proxy
+from core.providers.wire.refusal import Refusal, make_error, parse_refusal
 
 MAX_REFUSAL_BYTES = 64 * 1024
 _STALE_CONNECTIONS = 3

@@ -11,7 +11,9 @@ from datetime import timedelta
 
 from core.errors import BadRequestError, ProviderError, RateLimitedError
 from core.metrics import Metrics, QueueLeft
-from core.providers.attempt import (
+from core.providers.asking.breakers import Breakers, Leave
+from core.providers.asking.fair import FairLimiter
+from core.providers.asking.opened import (
     NoWordError,
     Opened,
     RequestMeter,
@@ -19,11 +21,9 @@ from core.providers.attempt import (
     estimate_input_tokens,
     estimate_tokens,
 )
+from core.providers.asking.retry import RetryPolicy
+from core.providers.asking.tally import Tally
 from core.providers.base import Admission, Chunk, Limiter, ModelRef, Provider, Request
-from core.providers.breakers import Breakers, Leave
-from core.providers.fair import FairLimiter
-from core.providers.retry import RetryPolicy
-from core.providers.tally import Tally
 
 
 @dataclass(slots=True)

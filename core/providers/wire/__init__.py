@@ -1,0 +1,1 @@
+"""One question over HTTP: worded, sent within bounds, read, its refusal understood."""
