@@ -5,32 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from core.beside import beside
-from core.conversation import Turn, TurnState, Usage
-from core.errors import (
-    BadRequestError,
-    ContextTooLongError,
-    DeliveryError,
-    EmptyAnswerError,
-    LeaseLostError,
-    ProviderError,
-    SkeinError,
-    StoreError,
-    render_for_people,
-)
-from core.fences import close_fence
-from core.gate import Gate, name_asker
+from core.answer import Answer, Given, QuestionGoneError
+from core.conversation import Turn, TurnState
+from core.errors import DeliveryError, LeaseLostError, SkeinError, StoreError, render_for_people
+from core.gate import Gate
 from core.intake import Intake
 from core.lease import Lease
-from core.memory.enclose import render_unseen
-from core.memory.memory import AnswerOptions, Loaded, Memory, Prepared
-from core.meter import Meter, keep_expenses
-from core.providers.base import ModelRef, Models, Request
-from core.queue_notice import QueueNotice
+from core.memory.memory import AnswerOptions, Memory
+from core.meter import keep_expenses
+from core.providers.base import Models
 from core.sink import ReplySink
 from core.store.base import Store
 
@@ -39,10 +26,8 @@ log = logging.getLogger("skein.turns")
 INTERRUPTED = "I was interrupted before I could answer this. Please ask again."
 STORE_AWAY = "I can't reach my memory right now. I will answer as soon as it is back."
 STOPPED = "Stopped: the conversation was cleared."
-BREAK_NOTE = "\n\n_(The answer broke off here. Say “go on” for the rest.)_"
 FIRST_PAUSE = timedelta(seconds=0.25)
 LONGEST_PAUSE = timedelta(seconds=4)
-LENGTH_NOTE = "\n\n_(This answer reached its length limit. Say “go on” for the rest.)_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +78,11 @@ class Run:
         self._sink = sink
         self._means = means
         self._store = means.store
-        self._memory = means.memory
-        self._gate = means.gate
+        self._answer = Answer(turn, sink, means.models, means.memory, means.gate, means.intake)
         self._options = means.options
         self._age = age
-        self._meters: list[Meter] = []
-        self._prepared: Prepared | None = None
-        self._shown = ""
         self._was_stopped = False
-        self._asking: asyncio.Task[tuple[str, str, Usage]] | None = None
+        self._asking: asyncio.Task[Given] | None = None
 
     async def run(self) -> None:
         """Answer, deliver, and say so in the journal."""
@@ -109,8 +90,7 @@ class Run:
         try:
             await self._run()
         finally:
-            author = self.turn.author
-            spent = [e for meter in self._meters for e in meter.list_expenses("attempt", author)]
+            spent = self._answer.list_expenses()
             await keep_expenses(self._store, self.turn.conversation_id, spent)
 
     async def _run(self) -> None:
@@ -134,8 +114,7 @@ class Run:
         else:
             if text is not None:
                 await self._deliver(text)
-            if self._prepared is not None:
-                self._memory.follow_up(self._prepared)
+            self._answer.follow_up()
 
     def stop(self) -> None:
         """Ask the model no further. What is shown so far is closed with a word.
@@ -162,19 +141,22 @@ class Run:
             return None
         if await self._is_refused():
             return None
-        model, text, usage = await self._ask_stoppably()
-        if not await self._save(text, model, usage):
+        given = await self._ask_stoppably()
+        if not await self._save(given):
             raise _StoppedError
-        self._meters[-1].keep()
-        return text
+        if meter := self._answer.meter:
+            meter.keep()
+        return given.text
 
-    async def _save(self, text: str, model: str, usage: Usage) -> bool:
+    async def _save(self, given: Given) -> bool:
         """Store the answer, once the store is there: to ask the model again would give another one."""
         deadline = time.monotonic() + self._options.store_patience.total_seconds()
         pause, was_cut_off = FIRST_PAUSE, False
         while True:
             try:
-                is_saved = await self._store.save_reply(self.turn, text, model, usage)
+                is_saved = await self._store.save_reply(
+                    self.turn, given.text, given.model, given.usage
+                )
                 return is_saved or (was_cut_off and await self._was_saved())
             except StoreError as error:
                 if time.monotonic() >= deadline:
@@ -196,13 +178,15 @@ class Run:
         is_late = self._age > self._options.max_age
         return self.turn.crashes >= self._options.max_attempts or is_late
 
-    async def _ask_stoppably(self) -> tuple[str, str, Usage]:
+    async def _ask_stoppably(self) -> Given:
         """Ask in a task of its own: a stop ends that alone, any other cancellation the turn."""
         if self._was_stopped:
             raise _StoppedError
-        self._asking = asyncio.create_task(self._ask())
+        self._asking = asyncio.create_task(self._answer.ask())
         try:
             return await self._asking
+        except QuestionGoneError:
+            raise _StoppedError from None
         except asyncio.CancelledError:
             this = asyncio.current_task()
             if not self._was_stopped or (this and this.cancelling()):
@@ -210,74 +194,6 @@ class Run:
             raise _StoppedError from None
         finally:
             self._asking = None
-
-    async def _ask(self) -> tuple[str, str, Usage]:
-        """Ask, and give who answered, the answer, and what it took."""
-        loaded = await self._load()
-        if not loaded.has_question:
-            raise _StoppedError  # it was taken out of the conversation meanwhile
-        author = self.turn.author
-        prepared = await self._memory.prepare(loaded, author)
-        try:
-            model, text, usage = await self._stream(prepared.ref, prepared.request)
-        except ContextTooLongError as error:
-            log.warning("%s: asking again with less: %s", self._name, error)
-            prepared = await self._memory.shrink(loaded, prepared, author, error)
-            model, text, usage = await self._stream(prepared.ref, prepared.request)
-        if not usage.is_estimated and model == str(prepared.ref):
-            self._memory.learn(prepared, usage)
-        self._prepared = prepared
-        return model, prepared.annotate(text), usage
-
-    async def _load(self) -> Loaded:
-        """Load the conversation, once the files of what is asked now are taken in."""
-        loaded = await self._memory.load(self.turn.key)
-        if not loaded.has_wanted_files:
-            return loaded
-        await self._means.intake.take(self.turn)
-        return await self._memory.load(self.turn.key)
-
-    async def _stream(self, ref: ModelRef, request: Request) -> tuple[str, str, Usage]:
-        meter = self._gate.measure(ref, request)
-        self._meters.append(meter)
-        notice = QueueNotice(self._sink.hold, self._gate.notice_after)
-        request = replace(request, asker=name_asker(self.turn, notice.on_place, meter))
-        note, unseen, was_declined = "", "", False
-        try:
-            async with beside(notice.run()), self._means.models.stream(ref, request) as chunks:
-                async for chunk in chunks:
-                    meter.heed(chunk)
-                    if chunk.is_restart:
-                        unseen = ""
-                        self._show_restart(meter.model)
-                    if chunk.unseen:
-                        unseen = render_unseen(chunk.unseen, meter.model)
-                    note = LENGTH_NOTE if chunk.finish_reason == "length" else note
-                    was_declined = chunk.finish_reason == "refusal"
-                    self._show(chunk.text)
-        except ProviderError as error:
-            if not self._shown.strip():
-                raise
-            log.warning("%s: the answer broke off: %s", self._name, error)
-            note = BREAK_NOTE
-        text = self._shown.rstrip()
-        if not text:
-            raise EmptyAnswerError(str(ref), "the answer has no text")
-        if was_declined:  # Claude declines all that follows, where such an exchange is sent again
-            raise BadRequestError(meter.model, "the model declined to go on")
-        note += f"\n\n{unseen}" if unseen else ""
-        return meter.model, close_fence(text) + note if note else text, meter.read()
-
-    def _show_restart(self, model: str) -> None:
-        """Say below an answer that broke off who answers anew."""
-        broken = close_fence(self._shown.rstrip())
-        self._shown = f"{broken}\n\n_(The answer broke off here. {model} answers anew:)_\n\n"
-
-    def _show(self, text: str) -> None:
-        """Show more of the answer. The whole answer will begin so: it has no white space around it."""
-        self._shown += text if self._shown else text.lstrip()
-        if text.strip():
-            self._sink.update(self._shown.rstrip())
 
     async def _deliver(self, text: str) -> None:
         try:
@@ -305,7 +221,7 @@ class Run:
 
     async def _is_refused(self) -> bool:
         """Tell whether people's limits refuse the question; then say so, and end the turn."""
-        refusal = await self._gate.find_refusal(self.turn)
+        refusal = await self._means.gate.find_refusal(self.turn)
         if refusal is None:
             return False
         await self._lease.confirm()
@@ -316,9 +232,9 @@ class Run:
 
     async def _keep_usage(self) -> None:
         """Keep what an answer took that broke off, which is no reason to fail."""
-        if not self._meters or not self._meters[-1].has_begun:
+        meter = self._answer.meter
+        if meter is None or not meter.has_begun:
             return
-        meter = self._meters[-1]
         try:
             if await self._store.save_usage(self.turn, meter.model, meter.read()):
                 meter.keep()
@@ -328,7 +244,7 @@ class Run:
     async def _tell(self, notice: str) -> None:
         """End the reply with a notice, if the platform takes it."""
         try:
-            await self._sink.fail(notice, self._shown)
+            await self._sink.fail(notice, self._answer.shown)
         except StoreError:
             raise
         except DeliveryError as error:

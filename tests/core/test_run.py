@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from core import turns
+from core.answer import BREAK_NOTE, LENGTH_NOTE
 from core.conversation import Turn, TurnState, Usage
 from core.errors import AuthError, OverloadedError, StoreError
 from core.providers.base import Chunk, ModelRef, Request
-from core.run import BREAK_NOTE, LENGTH_NOTE
 from core.sink import RecordReply, ReplySink
 from core.turns import Turns
 from tests.core.cores import OPTIONS, Core
