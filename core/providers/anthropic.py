@@ -74,10 +74,6 @@ class AnthropicProvider:
             )
         )
 
-    async def load_models(self) -> Sequence[str]:
-        """Ask for the names of the models that this key may use. Raises ProviderError."""
-        return await self._server.load_models("/v1/models?limit=1000")
-
     async def aclose(self) -> None:
         """Nothing to release: the session is its owner's."""
 

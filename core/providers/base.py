@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -128,10 +128,6 @@ class Provider(Protocol):
         Raises ProviderError: on entering where the provider refuses, and between chunks where the
         answer breaks. An answer that ends without a finish reason is broken (UnreachableError).
         """
-        ...
-
-    async def load_models(self) -> Sequence[str]:
-        """Ask for the names of the models that this provider serves. Raises ProviderError."""
         ...
 
     async def aclose(self) -> None:

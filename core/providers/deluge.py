@@ -11,7 +11,7 @@ import asyncio
 import difflib
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -101,10 +101,6 @@ class DelugeProvider:
                 yield chunks
         finally:
             await asking.aclose()
-
-    async def load_models(self) -> Sequence[str]:
-        """Name the models that LM Deluge knows; whether there are keys for them is another matter."""
-        return sorted(registry)
 
     async def aclose(self) -> None:
         """Nothing to release: the session is its owner's."""

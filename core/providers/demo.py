@@ -49,10 +49,6 @@ class DemoProvider:
         async with aclosing(self._words(request, command, argument)) as chunks:
             yield chunks
 
-    async def load_models(self) -> Sequence[str]:
-        """Name the one model there is."""
-        return (MODEL,)
-
     async def aclose(self) -> None:
         """Nothing to release."""
 

@@ -93,10 +93,6 @@ class OpenAIProvider:
             )
         )
 
-    async def load_models(self) -> Sequence[str]:
-        """Ask for the names of the models that this server has. Raises ProviderError."""
-        return await self._server.load_models("/models")
-
     async def aclose(self) -> None:
         """Nothing to release: the session is its owner's."""
 

@@ -76,10 +76,6 @@ class SightedProvider:
                 )
             yield chunks
 
-    async def load_models(self) -> Sequence[str]:
-        """Ask for the names of the models that this provider serves. Raises ProviderError."""
-        return await self._inner.load_models()
-
     async def aclose(self) -> None:
         """Release what the provider holds."""
         await self._inner.aclose()

@@ -12,9 +12,9 @@ import aiohttp
 from pydantic import SecretStr
 
 from core.conversation import Usage
-from core.errors import AuthError, BadRequestError, ProviderError, UnreachableError
+from core.errors import AuthError, BadRequestError, ProviderError
 from core.providers.base import Chunk, Timeouts
-from core.providers.wire.answer import MAX_BODY_BYTES, Answer, AnswerParser, read_body
+from core.providers.wire.answer import Answer, AnswerParser, read_body
 from core.providers.wire.bounds import Bounds
 from core.providers.wire.dialect import MAX_LESSONS, Dialect, Dialects, Payload
 from core.providers.wire.proxy import find_proxy
@@ -74,24 +74,6 @@ class ModelServer:
         finally:
             asking.close()
 
-    async def load_models(self, path: str) -> tuple[str, ...]:
-        """Ask for the names of the models that the server has. Raises ProviderError."""
-        self.check_key(self._name)
-        async with (
-            Bounds(self._timeouts, self._name).limited(),
-            await self.request("GET", path) as response,
-        ):
-            if response.status != 200:
-                raise self.make_error(self._name, await read_refusal(response))
-            body = await read_body(response, MAX_BODY_BYTES)
-        try:
-            listed = json.loads(body)
-            models = listed["data"] if isinstance(listed, dict) else listed  # Together sends a list
-            names = [str(model["id"]) for model in models]
-        except (ValueError, TypeError, LookupError) as error:
-            raise UnreachableError(self._name, f"{path} is no list of models") from error
-        return tuple(name.removeprefix("models/") for name in names)  # as Gemini's names begin
-
     def check_key(self, model: str) -> None:
         """Raise AuthError where the key cannot stand in a header: aiohttp would refuse it in its own way."""
         if not self._key.isprintable():
@@ -101,27 +83,24 @@ class ModelServer:
         """Make a refusal's typed error, free of the key."""
         return make_error(model, refusal, self._key)
 
-    async def request(
-        self, method: str, path: str, payload: bytes | None = None
-    ) -> aiohttp.ClientResponse:
+    async def post(self, path: str, payload: bytes) -> aiohttp.ClientResponse:
         """Send a request, on a kept connection if there is one. Raises aiohttp's errors."""
-        request = partial(
-            self._session.request,
-            method,
+        post = partial(
+            self._session.post,
             self._base_url + path,
             data=payload,
-            headers=self._headers | ({"Content-Type": "application/json"} if payload else {}),
+            headers={**self._headers, "Content-Type": "application/json"},
             timeout=self._client_timeout,
             proxy=self._proxy,
             allow_redirects=False,  # a redirect to another host would take the key along
         )
         for _ in range(_STALE_CONNECTIONS):
             try:
-                return await request()
+                return await post()
             except aiohttp.ClientOSError as error:
                 if not isinstance(error.__cause__, aiohttp.ClientConnectionResetError):
                     raise
-        return await request()
+        return await post()
 
 
 class _Asking:
@@ -188,9 +167,7 @@ class _Asking:
         """Send a payload, and give the refusal, if it is one."""
         body = json.dumps(payload).encode()
         async with self._bounds.limited():
-            response = self._response = await self._server.request(
-                "POST", self._question.path, body
-            )
+            response = self._response = await self._server.post(self._question.path, body)
             if response.status == 200:
                 return None
             async with response:

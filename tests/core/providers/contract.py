@@ -122,7 +122,3 @@ class ProviderContract:
                 *(read(provider, ask(kit.model, "Hi")) for _ in range(5))
             )
         assert {text_of(answer) for answer in answers} == {alone}
-
-    async def test_it_names_its_models(self, kit: Kit) -> None:
-        async with kit.answering() as provider, asyncio.timeout(20):
-            assert await provider.load_models()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -70,9 +70,6 @@ class TimedProvider:
 
     async def _play(self) -> AsyncIterator[Chunk]:
         yield Chunk("Hello")
-
-    async def load_models(self) -> Sequence[str]:
-        return ("m",)
 
     async def aclose(self) -> None:
         pass

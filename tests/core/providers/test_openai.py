@@ -151,10 +151,3 @@ async def test_azure_gets_the_key_in_a_header_of_its_own(
     assert request.headers["api-key"] == KEY
     assert "authorization" not in request.headers
     assert "max_completion_tokens" in request.payload
-
-
-async def test_models_are_listed_without_geminis_prefix(
-    provider: Provider, server: ScriptedModelServer
-) -> None:
-    server.models = ["models/gemini-2.0-flash", "gpt-4o"]
-    assert await provider.load_models() == ("gemini-2.0-flash", "gpt-4o")

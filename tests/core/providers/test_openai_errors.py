@@ -83,8 +83,6 @@ class TestRefusals:
             await read(provider, ask("m"))
         assert "Incorrect API key" in str(refused.value)
         assert KEY[:6] not in str(refused.value)
-        with pytest.raises(AuthError):
-            await provider.load_models()
 
     @pytest.mark.parametrize("key", ["sk-test\nX-Evil: 1", "sk-\rtest", "sk-te\x00st"])
     async def test_a_key_that_no_header_can_hold_is_refused_before_it_is_sent(
@@ -95,8 +93,6 @@ class TestRefusals:
             await read(provider, ask("m"))
         assert "sk-" not in str(refused.value)
         assert refused.value.model == "openai/m"
-        with pytest.raises(AuthError):
-            await provider.load_models()
         assert not server.requests
 
     async def test_a_server_that_refuses_one_thing_after_another_is_not_asked_for_ever(

@@ -66,9 +66,6 @@ class ScriptedProvider:
                 raise step
             yield step
 
-    async def load_models(self) -> Sequence[str]:
-        return ("m",)
-
     async def aclose(self) -> None:
         self.scripts.clear()
 
