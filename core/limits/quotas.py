@@ -202,9 +202,8 @@ def find_end(period: Period, now: datetime, zone: tzinfo) -> datetime:
 
 
 def _midnight(year: int, month: int, day: int, zone: tzinfo) -> datetime:
-    """Give the moment a day begins. Where the clock is changed then, that is the later of two readings."""
-    readings = (datetime(year, month, day, tzinfo=zone, fold=fold) for fold in (0, 1))
-    return max(reading.astimezone(UTC) for reading in readings)
+    """Give the moment a day begins: the first of two midnights, and the jump where there is none."""
+    return datetime(year, month, day, tzinfo=zone, fold=0).astimezone(UTC)
 
 
 def find_refusal(limit: Limit, used: Used, now: datetime, zone: tzinfo) -> Refusal | None:

@@ -41,6 +41,7 @@ ZONES = (
     "Asia/Kathmandu",
     "America/Santiago",
     "Asia/Beirut",
+    "America/Havana",
 )
 moments = st.datetimes(
     min_value=datetime(2020, 1, 1),  # noqa: DTZ001 -- hypothesis adds the zone
@@ -131,6 +132,26 @@ def test_a_period_lies_around_the_moment_and_begins_at_midnight_there(
     assert begin <= now < end
     assert find_begin(period, end, zone) == end
     assert find_begin(period, end - timedelta(microseconds=1), zone) == begin
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begin"),
+    [
+        ("America/Havana", "2026-11-01", "2026-11-01T04:00Z"),  # midnight comes twice
+        ("Atlantic/Azores", "2026-10-25", "2026-10-25T00:00Z"),
+        ("Asia/Beirut", "2026-03-29", "2026-03-28T22:00Z"),  # there is none
+    ],
+)
+def test_day_on_which_the_clock_is_changed_at_midnight_begins_once(
+    zone: str, day: str, begin: str
+) -> None:
+    began_at = datetime.fromisoformat(begin)
+    for minutes in (0, 30, 90, 150):
+        now = began_at + timedelta(minutes=minutes)
+        assert now.astimezone(ZoneInfo(zone)).date().isoformat() == day
+        assert find_begin(Period.DAY, now, ZoneInfo(zone)) == began_at
+    before = began_at - timedelta(seconds=1)
+    assert find_end(Period.DAY, before, ZoneInfo(zone)) == began_at
 
 
 @given(st.integers(0, 100), st.integers(1, 100), st.sampled_from([Measure.TOKENS, Measure.COST]))
