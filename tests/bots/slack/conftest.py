@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from bots.playground.base import MessageView
 from bots.playground.slack import SimulatedSlack, Timing, serve_slack
 from bots.slack.frontend import SlackFrontend
+from core.conversation import ThreadKey
 from core.settings import Settings, load_settings
 from tests.bots.slack.desk import Desk, open_desk
 from tests.bots.slack.fakes import FakeThreads, FakeTurns, RecordingCommands
@@ -26,6 +28,21 @@ class Rig:
     threads: FakeThreads
     commands: RecordingCommands
     running: asyncio.Task[None]
+
+    def key(self, channel: str, thread: str = "") -> ThreadKey:
+        """Give the key of a conversation in this workspace."""
+        return ThreadKey("slack", self.slack.state.identity.team, channel, thread)
+
+    async def whisper(self, channel: str) -> MessageView:
+        """Wait for what Ada alone is shown, and give the newest."""
+        ada = self.slack.person("ada")
+
+        def find() -> MessageView | None:
+            every = reversed(self.slack.snapshot()["messages"])
+            seen = (view for view in every if view["visible_to"] == ada)
+            return next((view for view in seen if view["channel"] == channel), None)
+
+        return await self.slack.wait_for(find)
 
 
 async def settings_for(slack: SimulatedSlack, **changes: str) -> Settings:
