@@ -32,6 +32,8 @@ CUT_NOTE = "_(Your message was too long for my model: I read its beginning and i
 _LEAST_ROOM_TOKENS = 100
 _SHRINK = 0.9
 _SHRINK_BLINDLY = 0.6
+_EXCESS_BLINDLY = 1.25
+"""By how much a length that is refused without numbers is taken to exceed what was reckoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +177,19 @@ class Memory:
         error: ContextTooLongError,
     ) -> Prepared:
         """Choose less, after a provider found it too long, and remember why."""
-        name, estimated = str(prepared.ref), prepared.fitted.tokens
-        asked = math.ceil(estimated * prepared.room.ratio) + prepared.room.answer_tokens
+        name, room, estimated = str(prepared.ref), prepared.room, prepared.fitted.tokens
+        asked = math.ceil(estimated * room.ratio) + room.answer_tokens
         if error.limit:
             self._gauge.note_limit(name, error.limit)
         if error.tokens and error.limit and error.tokens > error.limit:
-            scale = error.limit / error.tokens
-            self._gauge.note_usage(name, asked, error.tokens)
+            scale, excess = error.limit / error.tokens, error.tokens / asked
         else:
-            scale = min(_SHRINK_BLINDLY, (error.limit or asked) / asked)
-            self._gauge.note_usage(name, asked, int(asked * 1.25))
+            scale, excess = min(_SHRINK_BLINDLY, (error.limit or asked) / asked), _EXCESS_BLINDLY
+        self._gauge.note_usage(name, estimated, int(estimated * room.ratio * excess))
         total = max(2 * _LEAST_ROOM_TOKENS, int(asked * scale * _SHRINK))
         answer = fit_answer(self._find_longest(prepared.ref), total)
-        room = Room(total - answer, answer, prepared.room.ratio)
-        return await self.prepare(loaded, author, room)
+        less = Room(total - answer, answer, room.ratio)
+        return await self.prepare(loaded, author, less)
 
     def learn(self, prepared: Prepared, usage: Usage) -> None:
         """Learn from what a request took in truth."""

@@ -68,9 +68,11 @@ async def open_talk(
     store: Store,
     options: TurnOptions = OPTIONS,
     reply: Callable[[Request], str | Exception] = answer,
+    gauge: Gauge | None = None,
     **more: object,
 ) -> AsyncGenerator[Talk]:
-    models, sinks, gauge = FakeModels(reply), RecordingSinks(), Gauge()
+    models, sinks = FakeModels(reply), RecordingSinks()
+    gauge = gauge or Gauge()
     models.usage = lambda request: Usage(size(request), 5)
     clock = FakeClock()
     summaries = Summaries(store, models, "other", gauge, clock=clock.now)
@@ -310,6 +312,23 @@ async def test_a_limit_that_was_told_is_kept_to(sqlite_store: Store):
         for number in range(6):
             request = await talk.ask(f"#{number} " + "word " * 20)
             assert number == 0 or size(request) + request.max_new_tokens <= 300
+
+
+async def test_a_refusal_raises_what_is_known_of_a_model_that_counts_much(sqlite_store: Store):
+    gauge = Gauge()
+    for _ in range(50):
+        gauge.note_usage("fake/model", 1000, 2000)
+    known = gauge.get_ratio("fake/model")
+    refusals: list[Exception] = [ContextTooLongError("m", "too long", 900, 500)]
+
+    def reply(request: Request) -> str | Exception:
+        return refusals.pop() if refusals else answer(request)
+
+    async with open_talk(sqlite_store, reply=reply, gauge=gauge) as talk:
+        talk.models.usage = lambda _: Usage()
+        await talk.ask("word " * 100)
+        assert not refusals
+        assert gauge.get_ratio("fake/model") > known
 
 
 async def test_a_question_that_was_cut_is_told_below_the_answer(talk: Talk):
