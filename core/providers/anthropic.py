@@ -21,8 +21,11 @@ from core.providers.wire.headers import make_headers
 from core.providers.wire.http import ModelServer, Question
 from core.providers.wire.refusal import Refusal, parse_stream_error
 from core.providers.wire.speech import Speech
+from core.tokens import estimate_input_tokens
 
 _MAX_TEMPERATURE = 1.0
+_LEAST_CACHED_TOKENS = 512
+"""From here on marks are worth it: Anthropic caches nothing below 1,024, and an estimate may err."""
 _EFFORTS = {"minimal": "low"}
 """How much effort to make, where Anthropic's word for it is another."""
 _FINISH_REASONS: dict[str, FinishReason] = {
@@ -80,21 +83,27 @@ class AnthropicProvider:
 
 def make_payload(request: Request, thinking: Thinking, dialect: Dialect) -> dict[str, object]:
     """Word a request: the system prompt apart, roles alternating, no empty text."""
+    systems = [message.text for message in request.messages if message.role == "system"]
+    system = "\n\n".join(filter(None, [request.system, *systems]))
     messages = _alternate(request.messages)
+    is_marked = (
+        dialect.takes("cache_control")
+        and request.purpose == "answer"
+        and estimate_input_tokens(system, messages) >= _LEAST_CACHED_TOKENS
+    )
     payload: dict[str, object] = {
         "model": request.model,
         **dialect.find_limit(request.max_new_tokens, thinking),
-        "messages": [_render_message(message) for message in messages],
+        "messages": [_render_message(message, is_marked=is_marked) for message in messages],
         "stream": True,
     }
-    systems = [message.text for message in request.messages if message.role == "system"]
-    if system := "\n\n".join(filter(None, [request.system, *systems])):
-        payload["system"] = [{"type": "text", "text": system}]
+    if system:
+        payload["system"] = [_render_text(system)] if is_marked else system
     if request.temperature is not None:
         payload["temperature"] = min(request.temperature, _MAX_TEMPERATURE)
     if thinking.effort:
         payload["output_config"] = {"effort": _EFFORTS.get(thinking.effort, thinking.effort)}
-    if dialect.takes("cache_control") and request.purpose == "answer":
+    if is_marked:
         _mark_for_cache(payload)
     return {name: value for name, value in payload.items() if dialect.takes(name)}
 
@@ -124,15 +133,22 @@ def _alternate(messages: Sequence[Message]) -> list[Message]:
     return merged
 
 
-def _render_message(message: Message) -> dict[str, object]:
+def _render_message(message: Message, *, is_marked: bool) -> dict[str, object]:
     """Word a message; its images stand before its text, as the API's guide advises.
 
-    A lone text is a block, too: what is cached has to be worded the same the next time.
+    A lone text is no list, which every server takes, but where there are marks: what is cached has to be
+    worded the same the next time.
     """
+    if not is_marked and not message.images:
+        return {"role": message.role, "content": message.text}
     blocks: list[dict[str, object]] = [_render_image(image) for image in message.images]
     if message.text.strip():
-        blocks.append({"type": "text", "text": message.text})
+        blocks.append(_render_text(message.text))
     return {"role": message.role, "content": blocks}
+
+
+def _render_text(text: str) -> dict[str, object]:
+    return {"type": "text", "text": text}
 
 
 def _render_image(image: Image) -> dict[str, object]:

@@ -9,6 +9,11 @@ What servers say of a parameter that they do not know, or not with this model:
     Gemini           Invalid JSON payload received. Unknown name "x": Cannot find field
     Mistral, vLLM    "loc": ["body", "x"], "msg": "Extra inputs are not permitted"
     Moonshot         invalid temperature: only 1 is allowed for this model
+
+What servers say that take no lists of blocks, where texts are such for the sake of Anthropic's cache:
+
+    FastAPI          "loc": ["body", "messages", 0, "content"], "msg": "Input should be a valid string"
+    Go               json: cannot unmarshal array into Go struct field Message.content of type string
 """
 
 from __future__ import annotations
@@ -57,6 +62,7 @@ _QUOTA = re.compile(r"limit:? (\d+),(?: used:? \d+,)? requested:? (\d+)")
 """Groq and OpenAI: what a minute allows, of which a request reserves its question and its longest answer."""
 _AFFORDED = re.compile(r"can only afford (\d+)")
 """OpenRouter: what the account is good for."""
+_NO_BLOCKS = re.compile(r"(?:must be|valid|expected|expects|not|of type) (?:an? )?str(?:ing)?\b")
 _NO_SYSTEM = re.compile(
     r"system role (?:is )?not supported|role' does not support 'system'|roles must alternate"
     r"|only user and assistant roles"
@@ -125,6 +131,8 @@ def learn(dialect: Dialect, refusal: Refusal, payload: Payload) -> Lesson | None
         return lesson
     if dialect.has_system_role and _NO_SYSTEM.search(refusal.text) and _has_system(payload):
         return Lesson(replace(dialect, has_system_role=False))
+    if dialect.takes("cache_control") and _NO_BLOCKS.search(refusal.text) and _has_marks(payload):
+        return Lesson(replace(dialect, left_out=dialect.left_out | {"cache_control"}))
     names = {*payload, *_INNER} - _REQUIRED - dialect.left_out - {*_LIMITS}
     refused = {name for name in names if _is_refused(name, refusal)}
     if "stream" in refused:
@@ -201,6 +209,13 @@ def _split(parameter: str) -> list[str]:
 
 def _to_snake(text: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)
+
+
+def _has_marks(payload: Payload) -> bool:
+    """Say whether texts are lists of blocks for the sake of marks for the cache."""
+    contents = [payload.get("system"), *(message["content"] for message in payload["messages"])]
+    blocks = [block for content in contents if isinstance(content, list) for block in content]
+    return any("cache_control" in block for block in blocks)
 
 
 def _has_system(payload: Payload) -> bool:

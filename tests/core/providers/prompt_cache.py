@@ -8,7 +8,7 @@ it is read by a later request with the same beginning, where one of its marks st
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,14 @@ class FakePromptCache:
 
 def _list_blocks(payload: Mapping[str, Any]) -> tuple[list[str], list[int]]:
     """List a request's blocks in order, as text without marks, and the places of the marked ones."""
-    found = [("system", block) for block in payload.get("system", ())]
+    found = [("system", block) for block in _list_content(payload.get("system", ()))]
     for message in payload["messages"]:
-        found += [(message["role"], block) for block in message["content"]]
+        found += [(message["role"], block) for block in _list_content(message["content"])]
     marks = [number for number, (_, block) in enumerate(found) if "cache_control" in block]
     plain = [(role, {**block, "cache_control": None}) for role, block in found]
     return [json.dumps(each) for each in plain], marks
+
+
+def _list_content(content: str | Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Give a content's blocks; a text that is worded another time as a block is not found again."""
+    return [{"type": "lone text", "text": content}] if isinstance(content, str) else content

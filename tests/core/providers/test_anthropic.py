@@ -36,6 +36,7 @@ from tests.core.providers.scripted_server import (
 )
 
 KEY = "sk-ant-0123456789abcdef"
+LONG = "Be brief. " * 200
 
 
 def make_anthropic(
@@ -103,15 +104,26 @@ class TestRequests:
         assert request.payload == {
             "model": "m",
             "max_tokens": 100,
-            "system": [words("Be brief", is_marked=True)],
+            "system": "Be brief",
             "messages": [
-                {"role": "user", "content": [words("Hi", is_marked=True)]},
-                {"role": "assistant", "content": [words("Hello")]},
-                {"role": "user", "content": [words("And?", is_marked=True)]},
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+                {"role": "user", "content": "And?"},
             ],
             "stream": True,
             "temperature": 0.5,
         }
+
+    async def test_what_a_cache_would_keep_is_marked(
+        self, provider: Provider, server: ScriptedModelServer
+    ) -> None:
+        await read(provider, ask("m", "Hi", "Hello", "And?", system=LONG))
+        assert server.requests[0].payload["system"] == [words(LONG, is_marked=True)]
+        assert server.requests[0].payload["messages"] == [
+            {"role": "user", "content": [words("Hi", is_marked=True)]},
+            {"role": "assistant", "content": [words("Hello")]},
+            {"role": "user", "content": [words("And?", is_marked=True)]},
+        ]
 
     async def test_without_a_key_none_is_sent(
         self, session: aiohttp.ClientSession, server: ScriptedModelServer
@@ -133,7 +145,7 @@ class TestRequests:
         await read(provider, Request("m", messages, "Be brief"))
         payload = server.requests[0].payload
         assert server.requests[0].texts == ["One\n\nTwo\n\nThree"]
-        assert payload["system"][0]["text"] == "Be brief\n\nRule"
+        assert payload["system"] == "Be brief\n\nRule"
 
     async def test_what_one_request_marks_last_the_next_one_marks_again(
         self, provider: Provider, server: ScriptedModelServer
@@ -141,7 +153,7 @@ class TestRequests:
         said = ["q1", "a1", "q2", "a2", "q3", "a3", "q4", "a4", "q5"]
         last_marks = list[str]()
         for count in range(1, len(said) + 1, 2):
-            await read(provider, ask("m", *said[:count], system="Be brief"))
+            await read(provider, ask("m", *said[:count], system=LONG))
             blocks = [b for m in server.requests[-1].payload["messages"] for b in m["content"]]
             marked = [b["text"] for b in blocks if "cache_control" in b]
             assert marked[-1] == said[count - 1]
@@ -152,7 +164,7 @@ class TestRequests:
     async def test_a_summary_is_not_kept_in_the_cache(
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:
-        request = replace(ask("m", system="Be brief"), purpose="summary")
+        request = replace(ask("m", system=LONG), purpose="summary")
         await read(provider, request)
         assert "cache_control" not in json.dumps(server.requests[0].payload)
 
@@ -161,10 +173,29 @@ class TestRequests:
     ) -> None:
         message = "messages.0.content.0.cache_control: Extra inputs are not permitted"
         server.play(Refuse(400, message, "invalid_request_error"))
-        await read(provider, ask("m"))
-        await read(provider, ask("m"))
+        await read(provider, ask("m", system=LONG))
+        await read(provider, ask("m", system=LONG))
         marked = ["cache_control" in json.dumps(each.payload) for each in server.requests]
         assert marked == [True, False, False]
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "body.messages.0.content: Input should be a valid string",
+            "json: cannot unmarshal array into Go struct field Message.content of type string",
+            "messages[0].content: invalid type: sequence, expected a string",
+        ],
+    )
+    async def test_a_server_that_takes_texts_alone_is_asked_with_such_from_then_on(
+        self, provider: Provider, server: ScriptedModelServer, message: str
+    ) -> None:
+        server.play(Refuse(422, message, "invalid_request_error"))
+        await read(provider, ask("m", "Hi", system=LONG))
+        await read(provider, ask("m", "Hi", system=LONG))
+        systems = [request.payload["system"] for request in server.requests]
+        contents = [request.payload["messages"][0]["content"] for request in server.requests]
+        assert systems == [[words(LONG, is_marked=True)], LONG, LONG]
+        assert contents[1:] == ["Hi", "Hi"]
 
     async def test_the_address_may_end_in_v1_or_not(
         self, session: aiohttp.ClientSession, server: ScriptedModelServer

@@ -17,7 +17,7 @@ from tests.core.providers.contract import read
 from tests.core.providers.prompt_cache import Charge, FakePromptCache
 from tests.core.providers.scripted_server import ScriptedModelServer
 
-SYSTEM = "You are kind. " * 50
+SYSTEM = "You are kind. " * 200
 ROOM = 100_000
 FRAME = 120
 """Characters of JSON around a text at the most."""
