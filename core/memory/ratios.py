@@ -43,9 +43,11 @@ class Ratios:
     async def exchange(self) -> None:
         """Store what was learned here, and take over what others learned."""
         try:
-            self._stored = await self._store.load_token_ratios()
+            before, self._stored = self._stored, await self._store.load_token_ratios()
+            # What nobody changed is no news: it must not undo the small steps made here since.
+            news = {name: told for name, told in self._stored.items() if told != before.get(name)}
             learned = self._gauge.give()
-            self._gauge.take({**self._stored, **learned})
+            self._gauge.take({**news, **learned})
             changed = {name: ratio for name, ratio in learned.items() if self._is_news(name, ratio)}
             if changed:
                 await self._store.save_token_ratios(changed)

@@ -59,7 +59,7 @@ class CountingStore:
         """Give them."""
         if self.is_away:
             raise StoreError("away")
-        return self.kept
+        return dict(self.kept)
 
     async def save_token_ratios(self, ratios: Mapping[str, float]) -> None:
         """Keep them."""
@@ -76,6 +76,19 @@ async def test_nothing_new_is_not_written():
         gauge.note_usage("a/m", 1000, 1510)
     assert store.writes == 1
     assert gauge.get_ratio("a/m") == pytest.approx(1.5, abs=0.01)
+
+
+async def test_small_steps_add_up_between_exchanges():
+    gauge, store = Gauge(), CountingStore()
+    store.kept = {"a/m": 1.5}
+    ratios = Ratios(store, gauge)
+    await ratios.exchange()
+    for _ in range(40):  # a model that is rarely used: each step is too small to be written
+        gauge.note_usage("a/m", 1000, 1250)
+        await ratios.exchange()
+        await ratios.exchange()
+    assert gauge.get_ratio("a/m") == pytest.approx(1.25, abs=0.03)
+    assert store.kept["a/m"] == pytest.approx(1.25, abs=0.06)
 
 
 async def test_a_store_that_is_away_stops_nothing():
