@@ -104,7 +104,7 @@ async def _serve_page(
     data: Path,
 ) -> Playground:
     """Serve the page at the port asked for, else at the usual one, else at any that is free."""
-    memory = PlaygroundMemory(app.threads)
+    memory = PlaygroundMemory(app.threads, app.store)
 
     async def serve_at(number: int) -> Playground:
         return await stack.enter_async_context(

@@ -14,7 +14,9 @@ class StoredMessageView(TypedDict):
     """The person's name; empty for the model."""
     text: str
     is_sent: bool
-    """Whether the next question sends it to the model: False when it failed or was cleared."""
+    """Whether the next question sends it to the model as it was said."""
+    note: str
+    """Why it is not sent, in a word or two; empty where it is."""
     model: str
     """The model that wrote it; empty for people."""
 
@@ -40,6 +42,15 @@ class ConversationView(TypedDict):
     thread: str
     model: str
     system_prompt: str
+    sent_tokens: int
+    """What the next question would send, estimated; 0 where that cannot be told."""
+    room_tokens: int
+    """How much it could."""
+    used: str
+    """What the answers in this channel took so far, in words."""
+    summary: str
+    """What is sent in the place of older messages; empty for none."""
+    pins: list[str]
     messages: list[StoredMessageView]
     others: list[ConversationChoice]
 

@@ -24,6 +24,7 @@ Kind = Literal["events_api", "slash_commands", "interactive"]
 MAX_CONNECTIONS = 10
 MAX_WAITING = 1_000
 MAX_REMEMBERED = 5_000
+MAX_DETAIL = 120
 CLOSING_TIMEOUT = 1.0
 """How many seconds to wait for the bot's closing frame."""
 
@@ -61,6 +62,14 @@ class Delivery:
             or self.payload.get("command")
             or self.payload["type"]
         )
+
+    @property
+    def detail(self) -> str:
+        """What it tells, for people: the text and its id."""
+        event = self.payload.get("event", {})
+        text = str((event.get("message") or event).get("text") or self.payload.get("text") or "")
+        id_ = str(self.payload.get("event_id") or self.payload.get("trigger_id", ""))
+        return f"{text[:MAX_DETAIL]} · {id_}" if text else id_
 
 
 @dataclass(slots=True, eq=False)
@@ -165,9 +174,13 @@ class SocketMode:
         if delivery.kind == "events_api":
             envelope |= {"retry_attempt": number, "retry_reason": "timeout" if number else ""}
         delivery.attempts += 1
-        detail = str(delivery.payload.get("event_id") or delivery.payload.get("trigger_id", ""))
         self._publish(
-            {"type": "delivery", "name": delivery.name, "detail": detail, "attempt": number}
+            {
+                "type": "delivery",
+                "name": delivery.name,
+                "detail": delivery.detail,
+                "attempt": number,
+            }
         )
         await self._choose().socket.send_json(envelope)
 

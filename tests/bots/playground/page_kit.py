@@ -24,7 +24,12 @@ class RecordingMemory:
         return self.conversation
 
 
-def stored(*messages: tuple[str, str, bool], model: str = "demo/echo") -> ConversationView:
+def stored(
+    *messages: tuple[str, str, bool],
+    model: str = "demo/echo",
+    summary: str = "",
+    pins: tuple[str, ...] = (),
+) -> ConversationView:
     """Make a stored conversation of (role, text, whether it is sent)."""
     return {
         "is_stored": True,
@@ -33,12 +38,18 @@ def stored(*messages: tuple[str, str, bool], model: str = "demo/echo") -> Conver
         "thread": "",
         "model": model,
         "system_prompt": "Be brief.",
+        "sent_tokens": 42,
+        "room_tokens": 28_672,
+        "used": "512 tokens, $0.02",
+        "summary": summary,
+        "pins": list(pins),
         "messages": [
             {
                 "role": "user" if role == "user" else "assistant",
                 "author": "Ada" if role == "user" else "",
                 "text": text,
                 "is_sent": is_sent,
+                "note": "" if is_sent else "in the summary",
                 "model": "" if role == "user" else model,
             }
             for role, text, is_sent in messages

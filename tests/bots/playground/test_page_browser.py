@@ -281,6 +281,13 @@ async def test_command_and_its_choice_are_completed_by_keyboard(page: Page, stag
     assert stage.discord.commanded == [("U1", "C1", "model", "demo/slow", "")]
 
 
+async def test_one_click_lists_all_commands(page: Page) -> None:
+    await view(page).get_by_role("button", name="/ commands").click()
+    await expect(view(page).get_by_role("option").first).to_contain_text("/")
+    await page.keyboard.press("Escape")
+    await expect(view(page).get_by_role("option")).to_have_count(0)
+
+
 async def test_mention_is_completed(page: Page) -> None:
     await composer(page).press_sequentially("hello @sk")
     await expect(view(page).get_by_role("option")).to_have_count(1)
@@ -411,7 +418,7 @@ async def test_conversation_shows_what_is_remembered(browser: Browser, stage: St
         panel = page.locator("#tabpanel-conversation")
         await expect(panel.locator(".stored-list .stored p")).to_have_text(["old", "older", "new"])
         await expect(panel.locator(".unsent")).to_have_count(2)
-        await expect(panel.locator(".facts")).to_contain_text("1 of 3 messages")
+        await expect(panel.locator(".facts")).to_contain_text("1 of 3,")
         await page.locator(".discord .place", has_text="random").click()
         await expect(page.locator(".panel.discord")).to_have_class("panel discord is-focused")
         stage.memory.conversation = None
@@ -425,6 +432,22 @@ async def test_conversation_shows_what_is_remembered(browser: Browser, stage: St
         "parent": "",
         "thread": "",
     }
+
+
+async def test_what_goes_along_with_the_next_question_is_told(page: Page, stage: Stage) -> None:
+    stage.memory.conversation = stored(
+        ("user", "old", False),
+        ("user", "new", True),
+        summary="Ada sails.",
+        pins=("The boat leaves on Friday",),
+    )
+    stage.slack.post("C1", "something happened")
+    panel = page.locator("#tabpanel-conversation")
+    await expect(panel.locator(".facts")).to_contain_text("1 of 2, about 42 of 28,672 tokens")
+    await expect(panel.locator(".facts")).to_contain_text("512 tokens, $0.02")
+    await expect(panel.locator(".summary")).to_contain_text("Ada sails.")
+    await expect(panel.locator(".pins")).to_contain_text("The boat leaves on Friday")
+    await expect(panel.locator(".unsent .flag")).to_have_text("in the summary")
 
 
 async def test_opened_thread_is_the_one_that_is_shown(page: Page, stage: Stage) -> None:
@@ -510,6 +533,19 @@ async def test_narrow_page_has_one_panel_at_a_time(browser: Browser, stage: Stag
         await expect(page.locator(".panel.discord")).to_be_visible()
         await page.get_by_role("button", name="Behind").click()
         await expect(page.locator("#tabpanel-conversation")).to_be_visible()
+
+
+async def test_places_stand_in_a_row_on_a_phone(browser: Browser, stage: Stage) -> None:
+    async with open_page(browser, stage.url, (390, 844)) as page:
+        await expect(page.locator(".slack .sidebar h3").first).to_be_hidden()
+        row = await page.locator(".slack .sidebar").bounding_box()
+        talk = await view(page).bounding_box()
+        assert row
+        assert talk
+        assert row["height"] < 60
+        assert talk["y"] >= row["y"] + row["height"]
+        await page.locator(".slack .place", has_text="random").click()
+        await expect(view(page).locator("h2")).to_have_text("#random")
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (860, 700), (360, 640)])

@@ -89,7 +89,8 @@ function start() {
   showTab(first.platform.name);
   const isWanted = memory.get("behind", null) ?? ROOMY.matches;
   if (!NARROW.matches) showBehind(isWanted && (ROOMY.matches || memory.get("behind", false)));
-  first.place && first.main.composer.textarea.focus();
+  // On a phone the keyboard would come up and cover half of the page.
+  if (first.place && !NARROW.matches) first.main.composer.textarea.focus();
 }
 
 function onEvent(event) {

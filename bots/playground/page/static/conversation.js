@@ -4,6 +4,11 @@ import { fill, h } from "./dom.js";
 
 const SOON = 250;
 const LONG = 420;
+const FLAGS = {
+  "not sent": "It failed or was cleared: the model does not see it any more",
+  "in the summary": "The model gets the summary above in its place",
+  "no room": "It does not fit the model's window, and no summary has it yet",
+};
 
 export class ConversationView {
   /** `focus()` gives the panel whose place is shown. */
@@ -64,28 +69,17 @@ export class ConversationView {
         h(
           "p",
           { class: "muted hint" },
-          "Nothing is stored for this place yet. Mention the bot, or open one of its threads: what it remembers stands here.",
+          "Nothing is stored for this place yet. Mention the bot, or open one of its threads: what it keeps of it on disk, and sends to the model with the next question, stands here.",
         ),
       ];
     }
-    const sent = conversation.messages.filter((message) => message.is_sent).length;
     return [
       this.picker(others, conversation, place),
-      h(
-        "dl",
-        { class: "facts" },
-        h("dt", {}, "Model"),
-        h("dd", {}, h("code", {}, conversation.model)),
-        h("dt", {}, "Remembers"),
-        h("dd", {}, `${sent} of ${conversation.messages.length} messages`),
-      ),
-      conversation.system_prompt
-        ? h(
-            "details",
-            { class: "stored system" },
-            h("summary", {}, "System prompt"),
-            h("p", {}, conversation.system_prompt),
-          )
+      facts(conversation),
+      extra("system", "System prompt", conversation.system_prompt),
+      extra("summary", "Summary of older messages", conversation.summary, true),
+      conversation.pins.length
+        ? extra("pins", "Pinned: always sent", conversation.pins.map((pin) => `• ${pin}`).join("\n"), true)
         : null,
       h("ol", { class: "stored-list" }, conversation.messages.map(storedMessage)),
     ];
@@ -123,6 +117,31 @@ export class ConversationView {
   }
 }
 
+/** Say in a few lines what the next question sends, and what the answers took. */
+function facts(conversation) {
+  const { messages, sent_tokens: tokens, room_tokens: room, used } = conversation;
+  const sent = messages.filter((message) => message.is_sent).length;
+  const rows = [
+    ["Model", h("code", {}, conversation.model)],
+    ["On disk", `${messages.length} ${messages.length === 1 ? "message" : "messages"}`],
+    ["Sent next", `${sent} of ${messages.length}${room ? `, about ${amount(tokens)} of ${amount(room)} tokens` : ""}`],
+    ["Used here", used, "What all answers in this channel took so far"],
+  ];
+  return h(
+    "dl",
+    { class: "facts" },
+    rows.map(([name, value, title]) => (value ? [h("dt", { title }, name), h("dd", { title }, value)] : null)),
+  );
+}
+
+const amount = (number) => number.toLocaleString("en");
+
+/** A part that is sent beside the messages, folded unless `isOpen`; nothing where there is none. */
+function extra(kind, name, text, isOpen = false) {
+  if (!text) return null;
+  return h("details", { class: `stored ${kind}`, open: isOpen }, h("summary", {}, name), h("p", {}, text));
+}
+
 function storedMessage(message) {
   const who =
     message.role === "user"
@@ -140,7 +159,7 @@ function storedMessage(message) {
       h("span", { class: "who" }, who),
       message.is_sent
         ? null
-        : h("span", { class: "flag", title: "The model is not sent this any more" }, "not sent"),
+        : h("span", { class: "flag", title: FLAGS[message.note] ?? "" }, message.note || "not sent"),
     ),
     h("p", {}, message.text),
     message.text.length > LONG ? moreButton() : null,
