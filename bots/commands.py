@@ -8,30 +8,37 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bots import memory_commands
-from bots.memory_commands import MemoryCommands
+from bots.memory_commands import DEFAULT, MemoryCommands
 from core.conversation import Author, Incoming, ThreadKey
 from core.errors import SkeinError, UnknownModelError, render_for_people
 from core.limits.quota_words import render_use
 from core.store.base import Store
 from core.threads import Threads
+from core.words import find_words
 
 log = logging.getLogger("skein.commands")
 
 SIGN = "!"
 NAMES = ("clear", "model", *memory_commands.NAMES, "usage", "help")
-_DEFAULT = "default"
 _MAX_OFFERED = 15
 """How many models are named at once: OpenRouter alone has hundreds."""
 
-HELP = (
+_HELP = (
     "Ask me anything: in a thread I remember what was said there, and nothing from elsewhere.\n\n"
-    "- `!clear` lets me forget this conversation\n"
-    "- `!model` says which model answers here, `!model NAME` chooses another\n"
-    f"{memory_commands.HELP}"
-    "- `!usage` shows what you used, and what is left of your limits\n"
-    "- `!help` says this again\n\n"
-    "In a channel or a direct message, `/clear`, `/model` and so on work too."
+    "- `{0}clear` lets me forget this conversation\n"
+    "- `{0}model` says which model answers here, `{0}model NAME` chooses another, "
+    "`{0}model default` the usual one\n"
+    + memory_commands.HELP
+    + "- `{0}usage` shows what you used, and what is left of your limits\n"
+    "- `{0}help` says this again"
 )
+_MORE_HELP = {
+    "slack": "In a channel or a direct message, though not in a thread, `/clear`, `/model` and so on work "
+    "too.",
+    "discord": "In a message to me, `!clear`, `!model` and so on work too.",
+    "console": "Here `clear`, `model` and `help` need no sign before them; `history` lists what was said, "
+    "and `quit` ends this.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Command:
     """The platform's id of the message that it is about; empty for none in particular."""
     author: Author | None = field(default=None, compare=False)
     """Who gave it, where that is known."""
+    sign: str = field(default="", compare=False)
+    """What begins a command where its answer is read; empty for what the platform's people use."""
 
     @property
     def is_slow(self) -> bool:
@@ -87,12 +96,14 @@ class Commands:
 
         Doing it again with the same time changes nothing.
         """
+        words = find_words(key.platform)
+        words = replace(words, sign=command.sign or words.sign)
         try:
             match command.name:
                 case "clear":
                     return await self._clear(key, at)
                 case "model":
-                    return await self._model(key, command.argument)
+                    return await self._model(key, command.argument, words.sign)
                 case "usage":
                     return await self._usage(key, command.author)
                 case name if name in memory_commands.NAMES:
@@ -100,15 +111,16 @@ class Commands:
                         name,
                         command.argument,
                         key,
+                        words,
                         about=command.about,
                         author=command.author,
                         at=at,
                     )
                 case _:
-                    return HELP
+                    return render_help(key.platform, words.sign)
         except SkeinError as error:
             log.warning("%s in %s failed: %s", command.name, key, error)
-            return render_for_people(error)
+            return render_for_people(error, words.sign)
 
     async def run_once(self, command: Command, incoming: Incoming) -> str | None:
         """Do a command that was typed as a message. None if this message was handled before.
@@ -134,33 +146,42 @@ class Commands:
             return "Cleared. I start afresh from here."
         return "There is nothing to clear here: I start afresh anyway."
 
-    async def _model(self, key: ThreadKey, name: str) -> str:
+    async def _model(self, key: ThreadKey, name: str, sign: str) -> str:
         if not name:
-            return await self._describe_model(key)
+            return await self._describe_model(key, sign)
+        wanted = None if name.lower() == DEFAULT else name
         try:
-            chosen = await self._threads.choose_model(key, None if name == _DEFAULT else name)
+            chosen = await self._threads.choose_model(key, wanted)
         except UnknownModelError as error:
             return f"I can't use that model: {error}."
         return f"From here on **{chosen}** answers in this conversation."
 
     async def _usage(self, key: ThreadKey, author: Author | None) -> str:
         if author is None:
-            return "I can't tell who asks. Write `!usage` in a message to me."
+            return "I can't tell who is asking. Please write `!usage` in a message to me."
         return render_use(await self._threads.load_use(key, author), key.platform)
 
-    async def _describe_model(self, key: ThreadKey) -> str:
+    async def _describe_model(self, key: ThreadKey, sign: str) -> str:
         try:
             now = f"**{await self._threads.get_model(key)}** answers in this conversation."
         except UnknownModelError as error:
             now = f"I can't use this conversation's model any more: {error}."
-        return f"{now} {_offer(self._threads.list_models())}"
+        return f"{now} {_offer(self._threads.list_models(), sign)}"
 
 
-def _offer(names: Sequence[str]) -> str:
+def render_help(platform: str, sign: str) -> str:
+    """Say what people can do, and how they write it on a platform."""
+    more = _MORE_HELP.get(platform)
+    return _HELP.format(sign) + (f"\n\n{more}" if more else "")
+
+
+def _offer(names: Sequence[str], sign: str) -> str:
     """Say which models there are; of many the first, and how to look for the others."""
     shown = ", ".join(f"`{name}`" for name in names[:_MAX_OFFERED])
-    offer = f"Choose another with `model NAME`: {shown}, or `{_DEFAULT}`."
+    offer = f"Choose another with `{sign}model NAME`: {shown}, or `{DEFAULT}` for the usual one."
     if len(names) <= _MAX_OFFERED:
         return offer
     more = len(names) - _MAX_OFFERED
-    return f"{offer} There are {more} more: `model PART` names those whose name has that part."
+    return (
+        f"{offer} There are {more} more: `{sign}model PART` names those whose name has that part."
+    )

@@ -215,13 +215,15 @@ class DeliveryError(SkeinError):
         self.reason = reason
 
 
-def render_for_people(error: BaseException) -> str:
-    """Word an error for the person in the thread: one friendly sentence, no internals."""
+def render_for_people(error: BaseException, sign: str = "!") -> str:
+    """Word an error for the person in the thread: friendly, no internals. `sign` begins a command."""
     match error:
         case AuthError():
             return "I can't reach my model: its key is refused. The person who runs me has to mend that."
         case ModelNotFoundError():
-            return "My model is not there under its name any more. Choose another one with `model`."
+            return (
+                f"My model is not there under its name any more. Choose another with `{sign}model`."
+            )
         case RateLimitedError(retry_after=timedelta() as wait) if wait.total_seconds() >= 1:
             return f"My model is busy. Please ask again in {_words(wait)}."
         case RateLimitedError():
@@ -235,15 +237,25 @@ def render_for_people(error: BaseException) -> str:
         case TimeoutError():
             return "My model took too long to answer. Please ask again."
         case ContextTooLongError():
-            return "This thread is too long for my model. Start afresh with `clear`."
+            return f"This conversation is too long for my model. Start afresh with `{sign}clear`."
         case BadRequestError():
-            return "My model refused this question. Try to put it in other words, or choose another model."
+            return (
+                "My model refused this question. Try to put it in other words, or choose another model "
+                f"with `{sign}model`."
+            )
+        case EmptyAnswerError(was_cut_off=True):
+            return (
+                "My model thought for so long that there was no room left for its answer. Please ask "
+                "for less at a time."
+            )
         case EmptyAnswerError():
             return "My model had no answer to this. Please ask again."
         case UnknownModelError():
             return f"I can't use that model: {error}."
         case SummaryBusyError():
-            return "I am just summarizing this conversation. Please look again in a minute."
+            return "I am just summing up this conversation. Please try again in a minute."
+        case StoreError():
+            return "I can't reach my memory right now. Please try again in a minute."
         case _:
             return "Something went wrong on my side. Please ask again."
 

@@ -17,6 +17,7 @@ from core.sink import RecordReply
 from core.store.base import Store
 from core.threads import Threads
 from core.turns import Turns
+from core.words import find_words
 
 GOODBYES = frozenset({"quit", "exit", "bye"})
 PLAIN_COMMANDS = frozenset({"clear", "model", "help"})
@@ -80,11 +81,12 @@ class ConsoleFrontend:
         if not self._screen.is_interactive:
             return
         info = await self._threads.find(self._key)
-        known = f", {info.message_count} messages so far" if info else ""
+        count = info.message_count if info else 0
+        known = f", {count} message{'s' if count != 1 else ''} so far" if info else ""
         self._screen.note(
             f"Thread {self._key.thread!r}{known}; go on with it later by --thread "
             f"{self._key.thread}.\nCommands: history, clear, model [NAME], help, quit; "
-            "!compact, !pin [TEXT], !prompt [TEXT]."
+            "/compact, /pin [TEXT], /prompt [TEXT], /usage."
         )
 
     async def _end_interrupted_turns(self) -> None:
@@ -108,7 +110,7 @@ class ConsoleFrontend:
             else:
                 return await self._ask(text)
         except SkeinError as error:
-            self._screen.error(render_for_people(error))
+            self._screen.error(render_for_people(error, find_words(self.name).sign))
             return False
         return True
 

@@ -18,7 +18,7 @@ def add_memory_commands(tree: app_commands.CommandTree[discord.Client], answer: 
     """Declare them; `answer` runs one and shows what came of it."""
     for name, description in (
         ("history", "See what the next question would send, and what was left out"),
-        ("compact", "Keep all but the newest turn in short"),
+        ("compact", "Sum up all but the newest question and its answer"),
         ("pins", "List what I keep in mind here"),
     ):
         tree.add_command(_make_plain(name, description, answer))

@@ -13,10 +13,11 @@ from discord import app_commands
 from discord.http import Route
 
 from bots.commands import Command, Commands
-from bots.discord.events import Place
+from bots.discord.events import PLATFORM, Place
 from bots.discord.memory_slash import Answer, add_memory_commands, make_command
 from bots.discord.render import render, split_pages
 from core.errors import render_for_people
+from core.words import find_words
 
 log = logging.getLogger("skein.discord")
 
@@ -96,7 +97,7 @@ async def _tell_failure(shown: _Shown, error: Exception) -> None:
     """Tell the one who asked, alone; the note that the bot is thinking goes."""
     try:
         await shown.remove()
-        await shown.add(render_for_people(error), is_private=True)
+        await shown.add(render_for_people(error, find_words(PLATFORM).sign), is_private=True)
     except (discord.DiscordException, OSError, aiohttp.ClientError):
         log.debug("a failed command could not be told", exc_info=True)
 

@@ -26,6 +26,9 @@ _ABOUT_NO_CONVERSATION = ("usage",)
 SHORTCUTS = {"clear_thread": "clear", "choose_model": "model", "pin_message": "pin"}
 """Message shortcuts, by callback id; they are declared in the app's manifest."""
 
+IN_THREAD, OUTSIDE_OF_THREADS = "!", "/"
+"""What begins a command where its answer is read: Slack takes no slash command in a thread."""
+
 _UNKNOWN = f"I don't know that command. I know {', '.join(f'`/{name}`' for name in COMMANDS)}."
 _TOO_OLD = "That menu is too old. Please use the command again."
 _NO_CONVERSATION = (
@@ -61,7 +64,7 @@ class Desk:
             return Answer(_TOO_OLD)
         if not await self._threads.takes_part(asked.key):
             return Answer(_NOT_IN_THREAD)
-        return await self._run(asked.name, "", asked)
+        return await self._run(asked.name, "", asked, sign=IN_THREAD)
 
     async def answer_choice(self, asked: Asked, value: str) -> Answer:
         """Answer a choice from a menu. One that is stale or not ours changes nothing."""
@@ -77,9 +80,11 @@ class Desk:
         """A direct message may have no conversation yet, and yet a model to choose."""
         return not key.thread or await self._threads.takes_part(key)
 
-    async def _run(self, name: str, argument: str, asked: Asked) -> Answer:
+    async def _run(
+        self, name: str, argument: str, asked: Asked, sign: str = OUTSIDE_OF_THREADS
+    ) -> Answer:
         about = asked.about if name == "pin" else ""
-        command = Command(name, argument, about, Author(asked.user_id))
+        command = Command(name, argument, about, Author(asked.user_id), sign)
         text = await self._commands.run(command, asked.key)
         if name == "model" and not argument:
             return offer_models(text, self._commands.choices("model", ""), asked.key.thread)

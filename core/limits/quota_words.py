@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 
 from core.limits.quotas import Left, Limit, Measure, Period, Refusal, Scope, Use, Used, from_nanos
+from core.words import find_words
 
-_WHOSE = {Scope.CHANNEL: "This channel", Scope.WORKSPACE: "This workspace"}
-_WHOSE_ON_DISCORD = {Scope.WORKSPACE: "This server"}
 _LEAST_TOLD_NANOS = 100_000
 _TO_THE_CENT_NANOS = 999_950_000
 """From here on, four places would round to a dollar."""
@@ -74,8 +73,13 @@ def _render_left(left: Left, platform: str) -> str:
 
 
 def _find_place(scope: Scope, platform: str) -> str:
-    own = _WHOSE_ON_DISCORD if platform == "discord" else _WHOSE
-    return own.get(scope) or _WHOSE.get(scope, "")
+    match scope:
+        case Scope.CHANNEL:
+            return "This channel"
+        case Scope.WORKSPACE:
+            return f"This {find_words(platform).workspace}"
+        case _:
+            return ""
 
 
 def render_amount(limit: Limit) -> str:

@@ -1,5 +1,6 @@
 """Commands: wrong input is answered with a sentence, a repeated message does nothing more."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bots.commands import HELP, Command, Commands
+from bots.commands import NAMES, Command, Commands, render_help
 from core.conversation import Author, ThreadKey
 from core.errors import OverloadedError
 from core.gate import Gate
@@ -117,7 +118,7 @@ async def test_an_unknown_model_is_answered_with_the_closest(desk: Desk):
 
 
 async def test_help_is_help(desk: Desk):
-    assert await desk.commands.run(Command("help"), KEY) == HELP
+    assert await desk.commands.run(Command("help"), KEY) == render_help("test", "!")
 
 
 async def test_of_many_models_the_first_are_named_and_how_to_find_the_others(
@@ -128,7 +129,7 @@ async def test_of_many_models_the_first_are_named_and_how_to_find_the_others(
     said = await run(desk, "!model")
     assert "`openrouter/maker/model-14`, or `default`" in said
     assert "model-15" not in said
-    assert "There are 285 more: `model PART`" in said
+    assert "There are 285 more: `!model PART`" in said
 
 
 async def test_a_model_that_its_server_has_only_now_can_be_chosen(
@@ -172,14 +173,14 @@ async def test_history_shows_what_the_next_question_sends(desk: Desk):
 
 
 async def test_compact_tells_what_it_saved_and_history_what_it_wrote(desk: Desk):
-    assert "nothing to compact" in await run(desk, "!compact")
+    assert "nothing to sum up" in await run(desk, "!compact")
     await desk.ask("one", 1)
-    assert "nothing to compact" in await run(desk, "!compact")
+    assert "nothing to sum up" in await run(desk, "!compact")
     desk.models.answer = lambda request: "short" if request.purpose == "summary" else "long " * 300
     await desk.ask("two", 2)
     await desk.ask("three", 3)
     text = await run(desk, "!compact")
-    assert text.startswith("I keep 4 older messages in short now. That saves about ")
+    assert text.startswith("I keep a summary of 4 older messages now. That saves about ")
     text = await run(desk, "!history")
     assert "- a summary of 4 older messages" in text
     assert "- the newest 2 messages" in text
@@ -216,7 +217,7 @@ async def test_pins_have_a_size_and_a_number(desk: Desk):
 
 @pytest.mark.parametrize("text", ["!unpin", "!unpin first", "!unpin 9999999999", "!unpin -1"])
 async def test_an_unpin_that_names_none_says_how(desk: Desk, text: str):
-    assert "`unpin NUMBER`" in await run(desk, text)
+    assert "`!unpin NUMBER`" in await run(desk, text)
 
 
 async def test_a_prompt_is_shown_set_and_taken_back(desk: Desk):
@@ -263,4 +264,34 @@ async def test_usage_tells_what_is_left_and_counts_for_nothing_itself(tmp_path: 
 
 
 async def test_usage_of_nobody_is_refused_with_a_word(desk: Desk):
-    assert "can't tell who asks" in await desk.commands.run(Command("usage"), KEY)
+    assert "can't tell who is asking" in await desk.commands.run(Command("usage"), KEY)
+
+
+@pytest.mark.parametrize(
+    ("platform", "sign"), [("slack", "!"), ("discord", "/"), ("console", "/"), ("test", "!")]
+)
+@pytest.mark.parametrize(
+    "text",
+    ["!help", "!model", "!pin", "!pins", "!unpin", "!unpin 7", "!prompt", "!prompt --server"],
+)
+async def test_an_answer_names_commands_as_they_are_written_where_it_is_read(
+    desk: Desk, platform: str, sign: str, text: str
+):
+    command = desk.commands.parse(text)
+    assert command
+    said = await desk.commands.run(command, replace(KEY, platform=platform))
+    named = set(re.findall(rf"`([^\w\s]?)(?:{'|'.join(NAMES)})\b", said.partition("\n\nIn a ")[0]))
+    assert named - {""} == {sign}
+    assert "`clear`" in said if (platform, text) == ("console", "!help") else "" not in named
+
+
+async def test_a_slash_command_outside_of_threads_is_answered_with_slash_commands(desk: Desk):
+    said = await desk.commands.run(Command("pins", sign="/"), replace(KEY, platform="slack"))
+    assert "`/pin TEXT`" in said
+
+
+async def test_a_server_is_called_a_server_on_discord(desk: Desk):
+    said = await desk.commands.run(
+        Command("prompt", "--workspace"), replace(KEY, platform="discord")
+    )
+    assert "`/prompt --server TEXT`" in said

@@ -35,20 +35,20 @@ async def run(commands: Commands, argument: str, author: Author | None = ADA) ->
 
 
 async def test_an_admin_sets_and_takes_back_what_a_channel_is_told(commands: Commands):
-    assert "for this channel" in await run(commands, "--channel Rhyme.")
-    assert "for this workspace" in await run(commands, "--server Be brief.")
+    assert "in this channel" in await run(commands, "--channel Rhyme.")
+    assert "in this workspace" in await run(commands, "--server Be brief.")
     told = await commands.run(Command("prompt"), OTHER)
     assert told.index("> Be kind.") < told.index("> Be brief.") < told.index("> Rhyme.")
-    assert "nothing more for this channel" in await run(commands, "--channel default")
+    assert "This channel has no prompt of its own" in await run(commands, "--channel default")
     assert "Rhyme" not in await commands.run(Command("prompt"), OTHER)
 
 
 @pytest.mark.parametrize("author", [Author("U2", "Grace"), None])
 async def test_nobody_else_does(commands: Commands, author: Author | None):
-    assert "Only those whom ADMINS names" in await run(commands, "--channel Rhyme.", author)
+    assert "Only admins may say" in await run(commands, "--channel Rhyme.", author)
     assert "Rhyme" not in await run(commands, "")
 
 
 async def test_a_place_without_a_text_says_how(commands: Commands):
-    assert "`prompt --workspace TEXT`" in await run(commands, "--workspace")
+    assert "`!prompt --workspace TEXT`" in await run(commands, "--workspace")
     assert "From here on this goes" in await run(commands, "Channel your inner pirate.")

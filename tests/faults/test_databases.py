@@ -19,7 +19,7 @@ from tests.processes import Program
 
 AWAY_SECONDS = 5.0
 AFTER_LEASE = timedelta(seconds=2)
-NOT_RECORDED = "Something went wrong on my side"
+NOT_RECORDED = "I can't reach my memory right now. Please try again"
 
 
 @pytest.fixture

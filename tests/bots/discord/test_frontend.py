@@ -149,7 +149,7 @@ async def test_a_message_that_cannot_be_recorded_is_told_and_not_answered_later(
     monkeypatch.setattr(skein.store, "record", refuse)
     said = await skein.server.say("Ada", GENERAL_CHANNEL, "@skein hello")
     reply = await skein.server.wait_for_reply(GENERAL_CHANNEL, after=said)
-    assert "Something went wrong" in reply["text"]
+    assert "can't reach my memory" in reply["text"]
     assert "disk" not in reply["text"]
     monkeypatch.undo()
     await skein.server.redeliver()

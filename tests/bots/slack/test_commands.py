@@ -160,7 +160,7 @@ async def test_failing_command_is_answered_with_a_sentence(rig: Rig) -> None:
     dm = rig.slack.dm("ada")
     await rig.slack.command("ada", dm, "/clear")
     said = (await rig.whisper(dm))["text"]
-    assert answer["text"] == "I can't reach my memory right now. Please try again in a minute."
+    assert "I can't reach my memory" in said
     assert "Please" in said
     assert "disk" not in said
 
