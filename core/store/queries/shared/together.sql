@@ -32,11 +32,12 @@ WHERE holder = :holder AND state IN ('running', 'delivering')
 RETURNING id;
 
 -- name: load_waiting(platform, expired_at)
--- The conversations in which somebody should go on: with an unfinished turn, and none in good hands.
+-- The conversations in which somebody should go on: with an unfinished turn, and none in good hands. What
+-- is done to the platform's name keeps SQLite from going through all turns that the platform ever had.
 SELECT waiting.conversation_id
 FROM turns AS waiting
 WHERE waiting.finished_at IS NULL
-    AND waiting.platform = :platform
+    AND waiting.platform || '' = :platform
     AND NOT EXISTS (
         SELECT 1 FROM turns AS busy
         WHERE busy.conversation_id = waiting.conversation_id
