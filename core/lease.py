@@ -3,7 +3,8 @@
 A lease that could not be renewed in time is doubtful: another process may run the turn by now, or,
 where the database is away for all, nobody. Meanwhile the model's answer goes on being read, and
 nothing is said on the platform. The database knows in the end: it renews the lease of the latest attempt
-alone, so that a turn which nobody took over goes on where it stands.
+alone, so that a turn which nobody took over goes on where it stands. Of a store that no other process
+shares there is no doubt.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Lease:
         """Raise LeaseLostError or LeaseDoubtfulError unless the turn is surely held, by the clock."""
         if self._lost.is_set():
             raise self._lost_error
-        if read_clock() >= self._held_until:
+        if self._store.is_shared and read_clock() >= self._held_until:
             raise LeaseDoubtfulError(self._name)
 
     async def confirm(self) -> None:
@@ -103,7 +104,7 @@ class Lease:
 
     def _doubt(self, error: Exception) -> None:
         log.debug("%s: the lease cannot be renewed: %r", self._name, error)
-        if read_clock() >= self._held_until + self._patience:
+        if self._store.is_shared and read_clock() >= self._held_until + self._patience:
             self._lost.set()
 
     async def _is_ended_here(self) -> bool:
