@@ -1,6 +1,9 @@
 """The command line: wrong words, and errors that nobody expected."""
 
 import argparse
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -27,3 +30,25 @@ def test_an_unexpected_error_goes_through_the_log(
     assert program.main([]) == 1
     [record] = caplog.records
     assert record.exc_info
+
+
+@pytest.mark.parametrize(("command", "status"), [("run", 0), ("demo", 0), ("backup", 143)])
+def test_a_sigterm_before_a_command_has_begun_ends_the_program_without_a_crash(
+    command: str, status: int
+):
+    start_and_stop = (
+        "import os, signal, sys, bots.__main__ as program\n"
+        "program.build_parser = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"sys.exit(program.main([{command!r}]))"
+    )
+    ended = subprocess.run(  # noqa: S603 -- this very Python
+        [sys.executable, "-c", start_and_stop], capture_output=True, timeout=50, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (status, b"", b"")
+
+
+def test_sigterm_is_left_as_it_was():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        program.main(["--version"])
+    assert signal.getsignal(signal.SIGTERM) is before
