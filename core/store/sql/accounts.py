@@ -9,6 +9,7 @@ from functools import cached_property
 
 from core.conversation import Author, ThreadKey, Turn, Usage
 from core.limits.quotas import (
+    MINUTE,
     Limit,
     Period,
     Refusal,
@@ -140,6 +141,7 @@ class SqlAccounts(Room):
             f"load_times_{scope}",
             **subject,
             since=since,
+            until=now + MINUTE,  # a clock that was set back must not hold up anybody for longer
             turn_id=turn.id,
             max_times=max(1, limit.amount),
         )

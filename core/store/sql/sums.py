@@ -52,6 +52,8 @@ class Sums:
         """Sum up what was used since a time, but for one turn."""
         name = (scope, tuple(subject.values()), since)
         known = self._known.get(name, _Known(since, Used()))
+        if known.until > max(since, now - SETTLED):  # by a clock that was set back since
+            known = _Known(since, Used())
         if now - known.until > 2 * SETTLED:
             until = now - SETTLED
             more, unfinished = await _read(reads, scope, subject, known.until, until, turn_id)

@@ -186,6 +186,28 @@ class AccountsContract:
             again = await store.load_used(Scope.USER, ask_as(0).key, "U1", since)
             assert (again.messages, again.tokens) == (12, 1440)
 
+    async def test_clock_that_was_set_back_hides_no_use(
+        self, store: Store, calendar: Calendar
+    ) -> None:
+        since = calendar.now() - timedelta(hours=1)
+        calendar.advance(hours=5)
+        await spend(store, ask_as(0))
+        await store.load_used(Scope.USER, ask_as(0).key, "U1", since)
+        calendar.advance(hours=-4)
+        await spend(store, ask_as(1))
+        used = await store.load_used(Scope.USER, ask_as(0).key, "U1", since)
+        assert used.messages == 2
+
+    async def test_clock_that_was_set_back_refuses_nobody_for_long(
+        self, store: Store, calendar: Calendar
+    ) -> None:
+        a_minute = limit(Scope.USER, Measure.MESSAGES, Period.MINUTE, 1)
+        assert await admit(store, ask_as(0), a_minute)
+        calendar.advance(seconds=-10)
+        assert not await admit(store, ask_as(1), a_minute)
+        calendar.advance(hours=-1)
+        assert await admit(store, ask_as(2), a_minute)
+
     async def test_answer_that_took_long_is_summed_up_once_it_is_there(
         self, store: Store, calendar: Calendar
     ) -> None:

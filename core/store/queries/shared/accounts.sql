@@ -61,35 +61,38 @@ WHERE platform = :platform
     AND id <> :turn_id
     AND state <> 'rejected';
 
--- name: load_times_user(platform, author_id, since, turn_id, max_times)
+-- name: load_times_user(platform, author_id, since, until, turn_id, max_times)
 -- When a person's newest questions after a time were let in, the newest first.
 SELECT started_at FROM usage_details
 WHERE platform = :platform
     AND author_id = :author_id
     AND started_at > :since
+    AND started_at < :until
     AND id <> :turn_id
     AND is_counted
 ORDER BY started_at DESC
 LIMIT :max_times;
 
--- name: load_times_channel(platform, workspace, channel, since, turn_id, max_times)
+-- name: load_times_channel(platform, workspace, channel, since, until, turn_id, max_times)
 -- When a channel's newest questions after a time were let in, the newest first.
 SELECT started_at FROM usage_details
 WHERE platform = :platform
     AND workspace = :workspace
     AND channel = :channel
     AND started_at > :since
+    AND started_at < :until
     AND id <> :turn_id
     AND is_counted
 ORDER BY started_at DESC
 LIMIT :max_times;
 
--- name: load_times_workspace(platform, workspace, since, turn_id, max_times)
+-- name: load_times_workspace(platform, workspace, since, until, turn_id, max_times)
 -- When a workspace's newest questions after a time were let in, the newest first.
 SELECT started_at FROM usage_details
 WHERE platform = :platform
     AND workspace = :workspace
     AND started_at > :since
+    AND started_at < :until
     AND id <> :turn_id
     AND is_counted
 ORDER BY started_at DESC
