@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -67,3 +67,23 @@ def _collect(problems: list[str], kind: str, text: str) -> None:
     # A server that is away, or that refuses, is what some tests are about.
     if kind == "error" and "Failed to load resource" not in text:
         problems.append(text)
+
+
+def view(page: Page, platform: str = "slack") -> Locator:
+    """The main view of a platform."""
+    return page.locator(f".{platform} .view:not(.thread-view)")
+
+
+def thread(page: Page) -> Locator:
+    """The pane of a Slack thread."""
+    return page.locator(".slack .thread-view")
+
+
+def composer(page: Page, platform: str = "slack") -> Locator:
+    """Where people write."""
+    return view(page, platform).get_by_role("textbox")
+
+
+def last_body(page: Page, platform: str = "slack") -> Locator:
+    """The text of the newest message."""
+    return view(page, platform).locator(".message .body").last
