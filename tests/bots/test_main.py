@@ -41,7 +41,7 @@ def test_a_sigterm_before_a_command_has_begun_ends_the_program_without_a_crash(
         "program.build_parser = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
         f"sys.exit(program.main([{command!r}]))"
     )
-    ended = subprocess.run(  # noqa: S603 -- this very Python
+    ended = subprocess.run(
         [sys.executable, "-c", start_and_stop], capture_output=True, timeout=50, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (status, b"", b"")
