@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from core.errors import BadRequestError, ProviderError, RateLimitedError
 from core.metrics import Metrics, QueueLeft
 from core.providers.asking.breakers import Breakers, Leave
 from core.providers.asking.fair import FairLimiter
+from core.providers.asking.length import end_in_time
 from core.providers.asking.opened import (
     NoWordError,
     Opened,
@@ -153,7 +154,8 @@ class Attempts:
         meter = RequestMeter(estimate_input_tokens(request))
         try:
             async with AsyncExitStack() as stack:
-                chunks = await stack.enter_async_context(provider.stream(request))
+                received = await stack.enter_async_context(provider.stream(request))
+                chunks = await stack.enter_async_context(aclosing(end_in_time(ref, received)))
                 head = await self._read_head(ref, chunks, meter)
                 taken = stack.pop_all()
                 return Opened(ref, taken, chunks, head, meter, admission, number, tally)
