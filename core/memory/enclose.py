@@ -22,6 +22,9 @@ _MAX_NAME = 80
 _MOST_NAMES = 3
 _BLIND = "this model cannot see images"
 _NO_ROOM = "left out, for there is no more room"
+_LONG_AGO = "left out, for it was sent long ago"
+_MOST_IN_VAIN = 3
+"""Files of earlier messages that are read and do not fit; what is older is not even read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class _Envelope:
     notes: list[str] = field(default_factory=list[str])
     image_count: int = 0
     image_bytes: int = 0
+    vain_count: int = 0
 
     async def fill(self, message: Message, *, is_question: bool) -> Message:
         """Put a message's files into it."""
@@ -85,12 +89,22 @@ class _Envelope:
             return _Said(f"[file {name}, not read: {reason}]", reason)
         if self.room_tokens < _LEAST_TOKENS:
             return _Said(f"[file {name}, {_NO_ROOM}]", _NO_ROOM)
+        if self.vain_count >= _MOST_IN_VAIN and not may_cut:
+            return _Said(f"[file {name}, {_LONG_AGO}]")
         file = await self.find_file(attachment.sha256)
         if file is None:
             return _Said(f"[file {name}, no longer kept]", "it is no longer kept")
+        room_tokens = self.room_tokens
+        said = self._put_file(name, file, images, attachment.note, may_cut=may_cut)
+        self.vain_count += self.room_tokens == room_tokens
+        return said
+
+    def _put_file(
+        self, name: str, file: File, images: list[Image], note: str, *, may_cut: bool
+    ) -> _Said:
         if file.is_image:
-            return self._put_image(name, file.pictures[0], images, attachment.note)
-        said = self._put_text(name, file.text, attachment.note, may_cut=may_cut)
+            return self._put_image(name, file.pictures[0], images, note)
+        said = self._put_text(name, file.text, note, may_cut=may_cut)
         is_left_out = not said.text.startswith("<file")
         return said if is_left_out else self._put_pages(name, file.pictures, images, said)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +125,27 @@ async def test_newest_files_win_and_earlier_ones_are_whole_or_left_out() -> None
     enclosed = await enclose(messages, SEEING, 2_500, find)
     assert "left out" in enclosed.messages[0].text
     assert enclosed.messages[2].text.count("word") == 1_000
+
+
+@pytest.mark.parametrize(("model", "most"), [(SEEING, MAX_IMAGES + 3), (BLIND, 4)])
+async def test_no_more_files_are_read_in_a_long_talk_of_pictures(
+    model: ModelRef, most: int
+) -> None:
+    read = list[str]()
+
+    async def count(sha256: str) -> File | None:
+        read.append(sha256)
+        return await find(sha256)
+
+    talk = [each for _ in range(200) for each in (said("a", stored("image")), Message.ai("b"))]
+    enclosed = await enclose([*talk, said("c", stored("image"))], model, 100_000, count)
+    assert len(read) <= most
+    assert enclosed.messages[0].text == "a\n\n[file image.x, left out, for it was sent long ago]"
+
+
+async def test_all_files_of_a_question_are_read() -> None:
+    enclosed = await enclose([said("see", *[stored("image")] * 5)], BLIND, 100_000, find)
+    assert enclosed.messages[0].text.count("cannot see images") == 5
 
 
 async def test_file_that_the_store_lost_is_told() -> None:
