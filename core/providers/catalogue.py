@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +13,13 @@ from core.config.text import TableError
 from core.errors import SettingsError, UnknownModelError
 from core.prices import Price, find_known_models, find_known_window
 from core.providers.base import ModelRef
+from core.providers.known.closest import MAX_CLOSEST, pick_closest
 from core.providers.known.endpoints import KNOWN, Endpoint
 from core.providers.known.listing import Listed, is_chat_name
 from core.providers.known.sight import find_image_tokens
 from core.providers.known.table import ALIASES, FAMILIES, WINDOWS
 
 DEFAULT_WINDOW_TOKENS = 32_768
-MAX_CLOSEST = 5
 _MAX_VARIABLES = 3
 _MAX_NAME = 200
 _OLLAMA_WINDOW_TOKENS = 4_096
@@ -154,7 +153,7 @@ class Catalogue:
         if model and (endpoint := self._endpoints.get(provider.lower())):
             if endpoint.only is None or model in endpoint.only:
                 return self._ref(endpoint.name, model)
-            raise UnknownModelError(name, _pick_closest(model, endpoint.only, f"{endpoint.name}/"))
+            raise UnknownModelError(name, pick_closest(model, endpoint.only, f"{endpoint.name}/"))
         if found := self._find_alias(name):
             return found
         found = next(self._find_servers(name), None) if _is_plain(name) else None
@@ -215,7 +214,7 @@ class Catalogue:
             for endpoint in self._endpoints.values():
                 known = () if endpoint.told else find_known_models(endpoint.name)
                 names += (f"{endpoint.name}/{model}" for model in known if is_chat_name(model))
-        return _pick_closest(name, names)
+        return pick_closest(name, names)
 
     def _choose(self, endpoint: Endpoint, chosen: Sequence[ModelRef]) -> ModelRef:
         """Choose a provider's default, unless people may choose only among others."""
@@ -248,20 +247,6 @@ class Catalogue:
         except UnknownModelError as error:
             mend = "Name a model as provider/model, and set its provider up."
             raise TableError(keys, str(error), mend) from error
-
-
-def _pick_closest(name: str, names: Iterable[str], prefix: str = "") -> tuple[str, ...]:
-    """Pick what comes closest: names that contain what was asked for, and else those written alike."""
-    wanted = name.strip().lower()
-    known = {each.lower(): f"{prefix}{each}" for each in names}
-    within = [found for each, found in known.items() if wanted.strip("/") and wanted in each]
-    if len(within) >= MAX_CLOSEST:
-        return tuple(within[:MAX_CLOSEST])
-    if "/" not in wanted:  # then what stands before a model's own name makes no difference
-        known = {each.rpartition("/")[2]: known[each] for each in reversed(known)}
-    alike = difflib.get_close_matches(wanted, known, n=MAX_CLOSEST, cutoff=0.6)
-    alike = alike or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
-    return tuple(dict.fromkeys((*within, *(known[each] for each in alike))))[:MAX_CLOSEST]
 
 
 def _all_names(endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
