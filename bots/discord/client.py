@@ -34,6 +34,8 @@ LOGIN_SECONDS = 60.0
 LONGEST_BACK_OFF_SECONDS = 60.0
 LONGEST_SILENT_RATE_LIMIT_SECONDS = 30.0
 """discord.py waits this long for a rate limit by itself; a longer one it raises. It takes no less."""
+LONGEST_SILENCE_SECONDS = 60.0
+"""A gateway from which nothing comes for so long is dead: heartbeats are due, and answered, every 41 s."""
 
 _LEAVE_SECONDS = 2.0
 _GUILDS_SECONDS = 15.0
@@ -71,6 +73,7 @@ class BotClient(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             guild_ready_timeout=0,
+            heartbeat_timeout=LONGEST_SILENCE_SECONDS,
             max_ratelimit_timeout=LONGEST_SILENT_RATE_LIMIT_SECONDS,
         )
         self._leaving = asyncio.Event()
