@@ -176,16 +176,16 @@ class Memory:
         author: Author | None,
         error: ContextTooLongError,
     ) -> Prepared:
-        """Choose less, after a provider found it too long, and remember why."""
-        name, room, estimated = str(prepared.ref), prepared.room, prepared.fitted.tokens
+        """Choose less, after a provider found it too long, and learn of that one's model why."""
+        room, estimated = prepared.room, prepared.fitted.tokens
         asked = math.ceil(estimated * room.ratio) + room.answer_tokens
         if error.limit:
-            self._gauge.note_limit(name, error.limit)
+            self._gauge.note_limit(error.model, error.limit)
         if error.tokens and error.limit and error.tokens > error.limit:
             scale, excess = error.limit / error.tokens, error.tokens / asked
         else:
             scale, excess = min(_SHRINK_BLINDLY, (error.limit or asked) / asked), _EXCESS_BLINDLY
-        self._gauge.note_usage(name, estimated, int(estimated * room.ratio * excess))
+        self._gauge.note_usage(error.model, estimated, int(estimated * room.ratio * excess))
         total = max(2 * _LEAST_ROOM_TOKENS, int(asked * scale * _SHRINK))
         answer = fit_answer(self._find_longest(prepared.ref), total)
         less = Room(total - answer, answer, room.ratio)

@@ -268,9 +268,9 @@ async def test_no_more_summaries_wait_than_can_be_kept(talk: Talk):
 @pytest.mark.parametrize(
     "error",
     [
-        ContextTooLongError("m", "too long", 900, 450),
-        ContextTooLongError("m", "too long", None, 300),
-        ContextTooLongError("m", "too long"),
+        ContextTooLongError("fake/model", "too long", 900, 450),
+        ContextTooLongError("fake/model", "too long", None, 300),
+        ContextTooLongError("fake/model", "too long"),
     ],
 )
 async def test_a_refused_length_is_asked_again_once_with_less(
@@ -295,7 +295,7 @@ async def test_a_refused_length_is_asked_again_once_with_less(
 
 
 async def test_a_length_that_is_refused_twice_is_told(sqlite_store: Store):
-    error = ContextTooLongError("m", "too long")
+    error = ContextTooLongError("fake/model", "too long")
     async with open_talk(sqlite_store, reply=lambda _: error) as talk:
         await talk.ask("hello")
         assert len(talk.models.requests) == 2
@@ -303,7 +303,7 @@ async def test_a_length_that_is_refused_twice_is_told(sqlite_store: Store):
 
 
 async def test_a_limit_that_was_told_is_kept_to(sqlite_store: Store):
-    refusals: list[Exception] = [ContextTooLongError("m", "too long", None, 300)]
+    refusals: list[Exception] = [ContextTooLongError("fake/model", "too long", None, 300)]
 
     def reply(request: Request) -> str | Exception:
         return refusals.pop() if refusals else answer(request)
@@ -319,7 +319,7 @@ async def test_a_refusal_raises_what_is_known_of_a_model_that_counts_much(sqlite
     for _ in range(50):
         gauge.note_usage("fake/model", 1000, 2000)
     known = gauge.get_ratio("fake/model")
-    refusals: list[Exception] = [ContextTooLongError("m", "too long", 900, 500)]
+    refusals: list[Exception] = [ContextTooLongError("fake/model", "too long", 900, 500)]
 
     def reply(request: Request) -> str | Exception:
         return refusals.pop() if refusals else answer(request)
@@ -329,6 +329,20 @@ async def test_a_refusal_raises_what_is_known_of_a_model_that_counts_much(sqlite
         await talk.ask("word " * 100)
         assert not refusals
         assert gauge.get_ratio("fake/model") > known
+
+
+async def test_a_limit_that_a_fallback_told_binds_no_other(sqlite_store: Store):
+    refusals: list[Exception] = [ContextTooLongError("fake/small", "too long", 400, 300)]
+
+    def reply(request: Request) -> str | Exception:
+        return refusals.pop() if refusals else answer(request)
+
+    gauge = Gauge()
+    async with open_talk(sqlite_store, reply=reply, gauge=gauge) as talk:
+        await talk.ask("word " * 100)
+    assert gauge.find_limit("fake/small") == 300
+    assert gauge.find_limit("fake/model") is None
+    assert gauge.get_ratio("fake/model") == pytest.approx(1, abs=0.01)
 
 
 async def test_a_question_that_was_cut_is_told_below_the_answer(talk: Talk):
