@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from core.errors import ContextTooLongError
 
 _MAX_MODELS = 256
 _LEAST_SAMPLE_TOKENS = 50
@@ -15,6 +18,11 @@ _LOWEST, _HIGHEST = 0.75, 4.0
 """Whatever is reported, no text is taken for less than this part of its estimate, or more."""
 _RISE, _FALL = 0.5, 0.1
 """How far one report moves the ratio: too high an estimate costs some memory, too low a refusal."""
+_SHRINK = 0.9
+"""What part of a limit is asked for, once a length was refused."""
+_SHRINK_BLINDLY = 0.6
+_EXCESS_BLINDLY = 1.25
+"""By how much a length that is refused without numbers is taken to exceed what was reckoned."""
 
 
 @dataclass(slots=True)
@@ -54,6 +62,25 @@ class Gauge:
         """Learn a window as a refusal tells it."""
         if limit > 0:
             self._get(model).limit = limit
+
+    def note_refusal(
+        self, refusal: ContextTooLongError, sent_tokens: int, answer_tokens: int
+    ) -> int:
+        """Learn from a refused length, and say how many tokens may be asked for instead.
+
+        What was sent is an estimate; the room for the answer, and what is given, are the model's.
+        """
+        model, tokens, limit = refusal.model, refusal.tokens, refusal.limit
+        reckoned = sent_tokens * self.get_ratio(model)
+        asked = math.ceil(reckoned) + answer_tokens
+        if limit:
+            self.note_limit(model, limit)
+        if tokens and limit and tokens > limit:
+            part, excess = limit / tokens, tokens / asked
+        else:
+            part, excess = min(_SHRINK_BLINDLY, (limit or asked) / asked), _EXCESS_BLINDLY
+        self.note_usage(model, sent_tokens, int(reckoned * excess))
+        return int(asked * part * _SHRINK)
 
     def take(self, ratios: Mapping[str, float]) -> None:
         """Take over what was learned elsewhere, where nothing newer was learned here; the first win."""

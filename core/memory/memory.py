@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,10 +29,6 @@ from core.tokens import estimate_message_tokens, estimate_tokens, limit_characte
 
 CUT_NOTE = "_(Your message was too long for my model: I read its beginning and its end.)_"
 _LEAST_ROOM_TOKENS = 100
-_SHRINK = 0.9
-_SHRINK_BLINDLY = 0.6
-_EXCESS_BLINDLY = 1.25
-"""By how much a length that is refused without numbers is taken to exceed what was reckoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +172,9 @@ class Memory:
         error: ContextTooLongError,
     ) -> Prepared:
         """Choose less, after a provider found it too long, and learn of that one's model why."""
-        room, estimated = prepared.room, prepared.fitted.tokens
-        asked = math.ceil(estimated * room.ratio) + room.answer_tokens
-        if error.limit:
-            self._gauge.note_limit(error.model, error.limit)
-        if error.tokens and error.limit and error.tokens > error.limit:
-            scale, excess = error.limit / error.tokens, error.tokens / asked
-        else:
-            scale, excess = min(_SHRINK_BLINDLY, (error.limit or asked) / asked), _EXCESS_BLINDLY
-        self._gauge.note_usage(error.model, estimated, int(estimated * room.ratio * excess))
-        total = max(2 * _LEAST_ROOM_TOKENS, int(asked * scale * _SHRINK))
+        room = prepared.room
+        allowed = self._gauge.note_refusal(error, prepared.fitted.tokens, room.answer_tokens)
+        total = max(2 * _LEAST_ROOM_TOKENS, allowed)
         answer = fit_answer(self._find_longest(prepared.ref), total)
         less = Room(total - answer, answer, room.ratio)
         return await self.prepare(loaded, author, less)

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from core import errors
 from core.conversation import Message, ThreadKey
-from core.errors import EmptyAnswerError, SkeinError, UnknownModelError
+from core.errors import ContextTooLongError, EmptyAnswerError, SkeinError, UnknownModelError
 from core.memory.gauge import Gauge
 from core.memory.pauses import Pauses
 from core.meter import Meter, keep_expenses
@@ -172,7 +172,11 @@ class Summaries:
             )
             if not span:
                 return True
-            if not await self._take_step(conversation_id, job, memory, span):
+            try:
+                is_saved = await self._take_step(conversation_id, job, memory, span)
+            except ContextTooLongError:  # once more, with less, now that more is known of the model
+                is_saved = await self._take_step(conversation_id, job, memory, span)
+            if not is_saved:
                 return False
             await self._store.claim_summary(conversation_id, CLAIM)
 
@@ -193,7 +197,7 @@ class Summaries:
     async def _write(self, conversation_id: int, ref: ModelRef, request: Request) -> str:
         """Have a summary written; once more, with more room, where thinking used up all there was."""
         least = request.max_new_tokens
-        most = max(least, min(_MOST_TOKENS, ref.window_tokens // 4))
+        most = max(least, min(_MOST_TOKENS, self._find_window(ref) // 4))
         rooms = [min(least + _THINKING_TOKENS, most), most]
         if str(ref) in self._thinkers or rooms[0] == most:
             del rooms[0]
@@ -209,13 +213,16 @@ class Summaries:
     async def _ask(self, conversation_id: int, ref: ModelRef, request: Request) -> str:
         meter = Meter(ref, request, self._prices)
         asker = Asker("summaries", on_attempt=meter.note_attempt, is_patient=True)
+        sent_tokens = estimate_input_tokens(request.system, request.messages)
         try:
             text = await self._read(ref, replace(request, asker=asker), meter)
+        except ContextTooLongError as error:
+            self._gauge.note_refusal(error, sent_tokens, request.max_new_tokens)
+            raise
         finally:
             await keep_expenses(self._store, conversation_id, meter.list_expenses("summary"))
         told = meter.read()
         if not told.is_estimated and meter.model == str(ref):
-            sent_tokens = estimate_input_tokens(request.system, request.messages)
             self._gauge.note_usage(str(ref), sent_tokens, told.input_tokens)
         return text
 
@@ -248,10 +255,13 @@ class Summaries:
 
     def _find_room(self, ref: ModelRef, max_tokens: int) -> int:
         """Say how much of what was said goes into one step, beside instruction and both summaries."""
-        window = min(ref.window_tokens, self._gauge.find_limit(str(ref)) or ref.window_tokens)
+        window = self._find_window(ref)
         written = max(max_tokens, min(_MOST_TOKENS, window // 4))
         room = int((window * 0.9 - written) / self._gauge.get_ratio(str(ref))) - max_tokens
         return max(100, min(_TOKENS_PER_STEP, room - estimate_tokens(INSTRUCTION)))
+
+    def _find_window(self, ref: ModelRef) -> int:
+        return min(ref.window_tokens, self._gauge.find_limit(str(ref)) or ref.window_tokens)
 
 
 def render_span(span: Sequence[Message], max_tokens: int) -> tuple[str, int]:

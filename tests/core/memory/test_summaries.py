@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from core.conversation import ThreadKey, Usage
-from core.errors import EmptyAnswerError, OverloadedError, ProviderError
+from core.errors import ContextTooLongError, EmptyAnswerError, OverloadedError, ProviderError
 from core.memory.pauses import Pauses
 from core.memory.summaries import FIRST_PAUSE, FIRST_REST, Job, Summaries
 from core.prices import Price, Prices
 from core.providers.base import Chunk, ModelRef, Request
 from core.store.base import Expense, Store
+from core.tokens import estimate_input_tokens
 from tests.core.clock import FakeClock
 from tests.core.store.values import KEY, ask, complete
 from tests.fakes import FakeModels
@@ -173,6 +174,24 @@ async def test_a_model_that_fails_for_all_is_left_alone_and_tried_again(open_wor
     world.clock.advance(FIRST_REST.total_seconds())
     assert await world.have_made(jobs[-1])
     assert await world.have_made(jobs[-2])
+
+
+async def test_a_window_that_is_smaller_than_known_is_learned_and_kept_to(open_world: Open):
+    def write(request: Request) -> str | Exception:
+        tokens = estimate_input_tokens(request.system, request.messages) + request.max_new_tokens
+        fits = tokens <= 2_000
+        return "all" if fits else ContextTooLongError("fake/model", "too long", tokens, 2_000)
+
+    world = open_world(FakeModels(write))
+    key = ThreadKey(KEY.platform, KEY.workspace, KEY.channel, "long")
+    for number in range(12):
+        await complete(world.store, replace(ask(number, key=key), text="word " * 300))
+    assert await world.have_made(Job(key, 24, 100))
+    summary = (await world.store.load_memory(key)).summary
+    assert summary is not None
+    assert summary.until == 24
+    refused = [each for each in world.models.requests if write(each) != "all"]
+    assert len(refused) == 1
 
 
 async def test_a_summary_that_somebody_asks_for_waits_for_no_pause(open_world: Open):
