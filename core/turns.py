@@ -10,54 +10,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from core.beside import beside
 from core.conversation import Incoming, Turn
-from core.errors import LeaseLostError, StoreError
+from core.errors import StoreError
 from core.gate import Gate
 from core.intake import FileSource, Intake
-from core.lease import Lease, read_clock
+from core.lane import Lane, Surroundings
 from core.memory.memory import Memory
-from core.metrics import Metrics, NullMetrics, TurnEnded
+from core.metrics import Metrics, NullMetrics
 from core.providers.base import Models
-from core.run import Means, Run, TurnOptions
+from core.run import Means, TurnOptions
 from core.signs import Sign, Signs
 from core.sink import OpenSink
 from core.store.base import Store
 
 log = logging.getLogger("skein.turns")
 
-FIRST_BACK_OFF = timedelta(seconds=1)
-LONGEST_BACK_OFF = timedelta(seconds=10)
 LOOK_INTERVAL = timedelta(seconds=2)
 """How often to look for what other processes left: the net below the words that they announce."""
 _SHORTEST_LOOK_SECONDS = 0.05
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One conversation's worker."""
-
-    task: asyncio.Task[None] | None = None
-    run: Run | None = None
-    lease: Lease | None = None
-    was_woken: bool = False
-    may_be_stuck: bool = False
-    """Whether a turn may be under way that nobody runs: after a crash, or a failure of the store."""
-    received: dict[int, float] = field(default_factory=dict[int, float])
-    """When this process recorded a turn, by a clock that nobody sets."""
-    fresh: set[int] = field(default_factory=set[int])
-    """The turns that no earlier process knew, so that none may have left a sign on them."""
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is under way here, or waits."""
-        return self.run is not None or bool(self.received)
 
 
 class Turns:
@@ -80,14 +56,19 @@ class Turns:
         self.memory = memory or Memory(store, models, options)
         self.gate = gate or Gate(store)
         self._intake = intake or Intake(store)
-        self._means = Means(store, models, options, self._intake, self.memory, self.gate)
-        self._store = store
-        self._options = options
         self.metrics = metrics or NullMetrics()
-        self._now = now
+        self._store = store
         self._open_sinks: dict[str, OpenSink] = {}
         self._signs = Signs()
-        self._lanes: dict[int, _Lane] = {}
+        self._surroundings = Surroundings(
+            Means(store, models, options, self._intake, self.memory, self.gate),
+            self._open_sinks,
+            self._signs,
+            self.metrics,
+            now,
+        )
+        self._lanes: dict[int, Lane] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._is_draining = False
         self._should_look = asyncio.Event()
 
@@ -122,11 +103,7 @@ class Turns:
         recorded = await self._store.record(incoming)
         if not recorded.turn.state.is_final:  # one seen before may have lost its caller before this
             lane = self._wake(recorded.turn.conversation_id)
-            if recorded.is_new:
-                lane.fresh.add(recorded.turn.id)
-                if lane.is_busy:
-                    self._signs.show(recorded.turn)
-            lane.received.setdefault(recorded.turn.id, read_clock())
+            lane.receive(recorded.turn, is_new=recorded.is_new)
         return recorded.is_new
 
     async def resume(self, platform: str) -> int:
@@ -164,8 +141,7 @@ class Turns:
         ids = set(turn_ids)
         self._signs.clear(ids)
         for lane in self._lanes.values():
-            if lane.run and lane.run.turn.id in ids:
-                lane.run.stop()
+            lane.stop(ids)
 
     def check_hold(self, turn: Turn) -> None:
         """Raise LeaseLostError or LeaseDoubtfulError if another process may run a turn that was started here.
@@ -173,30 +149,30 @@ class Turns:
         To be asked right before each call to a platform: it costs no more than a look at the clock.
         """
         lane = self._lanes.get(turn.conversation_id)
-        if lane and lane.lease and lane.lease.turn.id == turn.id:
-            lane.lease.check()
+        if lane:
+            lane.check_hold(turn)
 
     async def drain(self, grace: timedelta) -> None:
         """Begin no further turn, and give those that run so long to end.
 
         What is not done by then stays in the journal and is taken up by the next `resume`.
         """
-        self._is_draining = True
+        self._begin_no_more()
         await self.wait_idle(grace)
 
     async def wait_idle(self, timeout: timedelta) -> bool:
         """Wait until the conversations that have something to do now are done. False if they are not."""
-        tasks = [lane.task for lane in self._lanes.values() if lane.task]
-        if not tasks:
+        if not self._tasks:
             return True
+        tasks = self._tasks.values()
         _, late = await asyncio.wait(tasks, timeout=timeout.total_seconds())
         return not late
 
     async def halt(self) -> None:
         """End all turns where they stand; the journal keeps them for whoever takes them up."""
-        self._is_draining = True
+        self._begin_no_more()
         await self.memory.aclose()
-        tasks = [lane.task for lane in self._lanes.values() if lane.task]
+        tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
         if tasks:
@@ -210,13 +186,12 @@ class Turns:
     @property
     def running_count(self) -> int:
         """How many turns run now."""
-        return sum(1 for lane in self._lanes.values() if lane.run)
+        return sum(lane.is_running for lane in self._lanes.values())
 
     @property
     def waiting_count(self) -> int:
         """How many turns that this process recorded have not yet begun."""
-        running = {lane.run.turn.id for lane in self._lanes.values() if lane.run}
-        return len({each for lane in self._lanes.values() for each in lane.received} - running)
+        return sum(len(lane.waiting_ids) for lane in self._lanes.values())
 
     def _hear(self, word: str) -> None:
         """Heed what another process announced."""
@@ -226,109 +201,24 @@ class Turns:
         elif kind == "stopped" and turn_id.isdecimal():
             self.stop([int(turn_id)])
 
-    def _wake(self, conversation_id: int, *, may_be_stuck: bool = False) -> _Lane:
-        lane = self._lanes.setdefault(conversation_id, _Lane(may_be_stuck=may_be_stuck))
-        lane.was_woken = True
-        if lane.task is None and not self._is_draining:
-            lane.task = asyncio.create_task(self._run_lane(conversation_id, lane))
+    def _begin_no_more(self) -> None:
+        self._is_draining = True
+        for lane in self._lanes.values():
+            lane.drain()
+
+    def _wake(self, conversation_id: int, *, may_be_stuck: bool = False) -> Lane:
+        """Have a conversation's lane look for something to do; one that is not there is begun."""
+        lane = self._lanes.get(conversation_id)
+        if lane is None:
+            lane = Lane(conversation_id, self._surroundings, may_be_stuck=may_be_stuck)
+            self._lanes[conversation_id] = lane
+        lane.wake()
+        if conversation_id not in self._tasks and not self._is_draining:
+            self._tasks[conversation_id] = asyncio.create_task(self._work(conversation_id, lane))
         return lane
 
-    async def _run_lane(self, conversation_id: int, lane: _Lane) -> None:
-        back_off = FIRST_BACK_OFF
+    async def _work(self, conversation_id: int, lane: Lane) -> None:
         try:
-            while not self._is_draining:
-                lane.was_woken = False
-                try:
-                    lease = await self._take_next(conversation_id, lane)
-                    if lease is not None:
-                        await self._run_turn(lease, lane)
-                    elif not lane.was_woken:
-                        return
-                    back_off = FIRST_BACK_OFF
-                except LeaseLostError as error:
-                    log.warning("conversation %d: %s", conversation_id, error)
-                    lane.may_be_stuck = True
-                except Exception as error:  # noqa: BLE001 -- it is logged, and the lane goes on
-                    _log_failure(conversation_id, error, back_off)
-                    await asyncio.sleep(back_off.total_seconds())
-                    back_off = min(back_off * 2, LONGEST_BACK_OFF)
-                    lane.may_be_stuck = True
+            await lane.work()
         finally:
-            self._signs.forget(lane.received)
-            del self._lanes[conversation_id]
-
-    async def _take_next(self, conversation_id: int, lane: _Lane) -> Lease | None:
-        """Start what comes next: first what was left half done, for it holds up the rest."""
-        began_at = read_clock()
-        turn = None
-        if lane.may_be_stuck:
-            turn = await self._store.take_over(conversation_id)
-            lane.may_be_stuck = False
-        if turn is None:
-            turn = await self._store.start_next(
-                conversation_id,
-                is_merging=self._options.waiting == "merge",
-                is_admitted=self.gate.is_open,
-            )
-        if turn is None:
-            return None
-        return Lease(self._store, turn, began_at, self._options.store_patience)
-
-    async def _run_turn(self, lease: Lease, lane: _Lane) -> None:
-        """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
-        lane.lease, turn = lease, lease.turn
-        await self._note_begin(turn, lane)
-        try:
-            sink = self._open_sinks[turn.key.platform](turn, lease.record)
-        except Exception as error:
-            log.exception("turn %d (%s): there is no way to reply", turn.id, turn.key)
-            await self._store.fail(turn, f"no way to reply: {error!r}")
-            return
-        age = self._find_age(turn, lane)
-        lane.run = run = Run(turn, lease, sink, self._means, age)
-        try:
-            async with beside(lease.keep(run.stop)):
-                await run.run()
-            self._note_end(run, lane)
-            lane.received.pop(turn.id, None)
-        finally:
-            lane.run = None
-            await sink.aclose()
-
-    def _note_end(self, run: Run, lane: _Lane) -> None:
-        """Tell the metrics what became of a turn."""
-        if run.outcome is not None:
-            took = self._find_age(run.turn, lane)
-            self.metrics.note(TurnEnded(run.turn.key.platform, run.outcome, took))
-
-    async def _note_begin(self, turn: Turn, lane: _Lane) -> None:
-        """Note that a turn waits no more, nor do those that its reply answers, too."""
-        answered = await self._load_answered(turn)
-        ids = {each.id for each in answered}
-        self._signs.clear_old(each for each in answered if each.id not in lane.fresh)
-        self._signs.clear(ids)
-        lane.fresh -= ids
-        for each in ids - {turn.id}:
-            lane.received.pop(each, None)
-
-    async def _load_answered(self, turn: Turn) -> Sequence[Turn]:
-        """Read which turns a turn's reply answers; no more than itself where that cannot be told."""
-        if self._options.waiting != "merge" and turn.attempts == 1:
-            return [turn]
-        try:
-            return [turn, *await self._store.load_merged(turn)]
-        except StoreError as error:
-            log.debug("turn %d: what was merged into it cannot be read: %s", turn.id, error)
-            return [turn]
-
-    def _find_age(self, turn: Turn, lane: _Lane) -> timedelta:
-        recorded_at = lane.received.get(turn.id)
-        if recorded_at is None:  # by an earlier process
-            return self._now() - turn.received_at
-        return timedelta(seconds=read_clock() - recorded_at)
-
-
-def _log_failure(conversation_id: int, error: Exception, wait: timedelta) -> None:
-    """A store that is full or away is no bug: it gets one line, anything else its traceback."""
-    trace = None if isinstance(error, StoreError) else error
-    log.error("conversation %d: %s; it goes on in %s", conversation_id, error, wait, exc_info=trace)
+            del self._lanes[conversation_id], self._tasks[conversation_id]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core import lease, turns
+from core import lane, lease
 from core.conversation import Turn, TurnState
 from core.errors import LeaseDoubtfulError, StoreError
 from core.store.sql import SqlStore
@@ -137,7 +137,7 @@ async def test_a_standstill_while_a_turn_is_started_counts(
         late = 60.0
         return turn
 
-    for module in (lease, turns):
+    for module in (lane, lease):
         monkeypatch.setattr(module, "read_clock", lambda: clock() + late)
     monkeypatch.setattr(lease, "HEARTBEAT", timedelta(seconds=60))
     monkeypatch.setattr(one.store, "start_next", start_and_stall)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core import turns
+from core import lane
 from core.answer import BREAK_NOTE, LENGTH_NOTE
 from core.conversation import Turn, TurnState, Usage
 from core.errors import AuthError, OverloadedError, StoreError
@@ -157,7 +157,7 @@ async def test_an_answer_cut_inside_code_says_so_below_the_code(core: Core):
 async def test_a_store_that_fails_behind_a_delivered_reply_asks_for_no_second_question(
     core: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(turns, "FIRST_BACK_OFF", timedelta())
+    monkeypatch.setattr(lane, "FIRST_BACK_OFF", timedelta())
     with closing(sqlite3.connect(tmp_path / "skein.db")) as vandal:
         vandal.execute(
             "CREATE TRIGGER full_disk BEFORE UPDATE ON turns WHEN new.state = 'done' "

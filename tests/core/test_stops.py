@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from core import turns
+from core import lane
 from core.conversation import ReplyMessage, TurnState, Usage
 from core.run import INTERRUPTED, STOPPED, TurnOptions
 from core.store.sqlite import open_sqlite
@@ -156,9 +156,9 @@ async def test_a_question_that_waited_while_the_machine_slept_gets_an_apology(
     await core.turns.submit(make_incoming("first"))
     await core.sinks.wait_for_update()
     await core.turns.submit(make_incoming("second", number=1))
-    clock = turns.read_clock
+    clock = lane.read_clock
     monkeypatch.setattr(
-        turns, "read_clock", lambda: clock() + TurnOptions("").max_age.total_seconds()
+        lane, "read_clock", lambda: clock() + TurnOptions("").max_age.total_seconds()
     )
     core.models.release()
     shown = await core.sinks.wait_for(2)
