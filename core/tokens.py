@@ -23,8 +23,11 @@ _TWO_BYTES = 0.6  # Cyrillic, Greek, Arabic, and letters with accents
 _THREE_BYTES = 1.1  # Chinese, Japanese, Korean, Thai, Hindi
 _FOUR_BYTES = 3.0  # emoji
 _TOKENS_PER_MESSAGE = 4
-_WORDLESS = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{32,}")
+_LETTERS_OF_KEYS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_WORDLESS = re.compile(rb"[A-Za-z0-9+/]{32,}")
 """Longer than a word of any language."""
+_MASK = bytes(ord("x") if byte in _LETTERS_OF_KEYS else ord(" ") for byte in range(256))
+_MASK_OF_WORDLESS = b"x" * 32
 
 _DIGITS = b"0123456789"
 _SIGNS = b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -48,8 +51,8 @@ def count_tokens(text: str) -> float:
             total += count * weight
             letters -= count
     total += letters * _LETTER
-    if len(text) >= 32:
-        runs = "".join(_WORDLESS.findall(text)).encode()
+    if _MASK_OF_WORDLESS in data.translate(_MASK):  # an expression alone takes ten times as long
+        runs = b"".join(_WORDLESS.findall(data))
         others = _count(runs, _DIGITS) + _count(runs, _SIGNS)
         total += (len(runs) - others) * (_RANDOM - _LETTER)
     return total
