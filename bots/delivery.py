@@ -160,7 +160,7 @@ class PagedReply:
     async def _pump(self) -> None:
         await self._left_over.look(self._closing)
         back_off = BackOff()
-        while self._refusal is None and not self._waits_for_end:
+        while self._refusal is None and not self._waits_for_end and self._outlet.may_change:
             await self._changed.wait()
             if self._closing.is_set():
                 return

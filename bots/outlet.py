@@ -22,6 +22,10 @@ class TransientError(SkeinError):
     """The platform did not take a call, but may take it later (5xx, no connection)."""
 
 
+class NotYetError(TransientError):
+    """The platform refused a call, and so did nothing, for a reason that may be gone in a moment."""
+
+
 class PageFullError(SkeinError):
     """The message takes no more text, whatever its length: go on in a new one."""
 
@@ -40,6 +44,11 @@ class Outlet(Protocol):
     @property
     def appends(self) -> bool:
         """Whether a message can only grow: an open page's code fence is then left open until its end."""
+        ...
+
+    @property
+    def may_change(self) -> bool:
+        """Whether messages may be changed here, as far as is known; else answers are shown once whole."""
         ...
 
     def fits(self, body: str) -> bool:

@@ -30,6 +30,7 @@ from bots.discord.events import (
     parse_place,
 )
 from bots.discord.files import DiscordFiles
+from bots.discord.fixed import Fixed
 from bots.discord.follow import follow_session
 from bots.discord.sign import DiscordSign
 from bots.discord.sink import DiscordOutlet
@@ -85,6 +86,7 @@ class DiscordFrontend:
         self._handling: set[asyncio.Task[object]] = set()
         self._patience = Patience(timedelta(seconds=settings.store_patience_seconds))
         self._catch_up = CatchUp(self._hear, self._begin_of_interest)
+        self._fixed = Fixed()
         self._told = deque[int](maxlen=MAX_WAITING)
 
     async def connect(self) -> str:
@@ -144,6 +146,7 @@ class DiscordFrontend:
             turn.message_id,
             is_resumed=is_resumed,
             load_known=partial(self._threads.known_replies, turn.key),
+            fixed=self._fixed,
         )
         channel = turn.key.thread or turn.key.channel
 

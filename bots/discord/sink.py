@@ -16,8 +16,10 @@ from discord.http import Route
 
 from bots.answer_file import AnswerFile
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
+from bots.discord.fixed import Fixed
 from bots.discord.lost import Unconfirmed, find_strays, find_unconfirmed
 from bots.discord.render import fits, render
+from bots.outlet import NotYetError
 from core.conversation import ReplyMessage, ThreadKey
 from core.errors import DeliveryError
 
@@ -33,7 +35,18 @@ _UNKNOWN_MESSAGE = 10008
 _OLD_MESSAGE_EDITED_TOO_OFTEN = 30046
 _INVALID_FORM = 50035
 _MAY_NOT_REPLY = 160002  # for want of the permission to read what was said before
-_NO_EDITING = frozenset((400, 403, 404, 405))
+_MAY_PASS = (
+    10003,
+    50001,
+    50013,
+)  # no such channel, no access, no permission: of a place just opened
+_MAX_DOUBTS = 3
+_BAD_REQUEST = 400
+_NO_EDITING = frozenset((_BAD_REQUEST, 403, 404, 405))
+
+
+class _AllFrozenError(FrozenError):
+    """No message can be changed in this place, and not just this one."""
 
 
 class DiscordOutlet:
@@ -49,6 +62,7 @@ class DiscordOutlet:
         *,
         is_resumed: bool = False,
         load_known: Callable[[], Awaitable[Set[str]]] | None = None,
+        fixed: Fixed | None = None,
     ) -> None:
         self._client = client
         self._load_known = load_known if is_resumed else None
@@ -56,6 +70,9 @@ class DiscordOutlet:
         self._message_id = message_id
         self._channel_id = key.thread or key.channel
         self._http = client.http
+        self._fixed = fixed or Fixed()
+        self._doubts = 0
+        """How often a post was refused for what may pass."""
         self._is_shown = asyncio.Event()
         self._last = message_id
         """The last message known of the question and its reply."""
@@ -63,6 +80,11 @@ class DiscordOutlet:
         """Messages that show a part already, or were removed."""
         self._may_stand = is_resumed
         """Whether the next part may have been posted already, and that was not confirmed or recorded."""
+
+    @property
+    def may_change(self) -> bool:
+        """Whether messages are not known to be fixed here."""
+        return not self._fixed.is_known(self._channel_id)
 
     def fits(self, body: str) -> bool:
         """Tell whether a body, rendered, is within a message's 2,000 units."""
@@ -96,6 +118,8 @@ class DiscordOutlet:
                 self._is_shown.set()
                 if message.get("content", content) != content:
                     await self._change(reply, content)
+        except NotYetError:
+            raise
         except TransientError:
             self._may_stand = True
             raise
@@ -112,8 +136,12 @@ class DiscordOutlet:
         self._is_shown.set()
         self._last = reply.message_id
         self._used.add(reply.message_id)
-        async with _translated(), _full_pages_told():
-            await self._change(reply, _render_content(body))
+        try:
+            async with _translated(), _full_pages_told():
+                await self._change(reply, _render_content(body))
+        except _AllFrozenError:
+            self._fixed.note(self._channel_id)
+            raise
         return reply
 
     async def seal(self, reply: ReplyMessage, body: str) -> ReplyMessage:
@@ -200,9 +228,12 @@ class DiscordOutlet:
         try:
             return await self._http.request(route, json=payload)
         except discord.HTTPException as error:
-            if not payload.pop("message_reference", None) or not _is_about_reference(error):
+            if payload.pop("message_reference", None) and _is_about_reference(error):
+                return await self._http.request(route, json=payload)
+            if error.code not in _MAY_PASS or self._doubts == _MAX_DOUBTS:
                 raise
-            return await self._http.request(route, json=payload)
+            self._doubts += 1
+            raise NotYetError(error.text or str(error.code)) from error
 
     async def _change(self, reply: ReplyMessage, content: str) -> None:
         payload = {"content": content, "allowed_mentions": {"parse": []}}
@@ -268,7 +299,8 @@ async def _full_pages_told() -> AsyncGenerator[None]:
         if is_too_long or error.code == _OLD_MESSAGE_EDITED_TOO_OFTEN:
             raise PageFullError(error.text) from error
         if error.status in _NO_EDITING and error.code != _UNKNOWN_MESSAGE:
-            raise FrozenError(error.text or str(error.status)) from error
+            kind = FrozenError if error.status == _BAD_REQUEST else _AllFrozenError
+            raise kind(error.text or str(error.status)) from error
         raise
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -15,6 +16,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.answer_file import AnswerFile
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
+from bots.outlet import NotYetError
+from bots.slack import codes
 from bots.slack.api import CALL_TIMEOUT, RefusedCallError, answer_of, find_ts
 from bots.slack.lost import find_unconfirmed, load_abandoned, reply_metadata
 from bots.slack.render import render_mrkdwn, render_stream
@@ -35,16 +38,9 @@ STREAM_LIFETIME = timedelta(minutes=4)
 _MAX_LOOKS = 5
 _STATUS_TIMEOUT = timedelta(seconds=3)
 _STATUS = "is thinking..."
-_ENDED = frozenset(
-    ("message_not_in_streaming_state", "streaming_state_conflict", "stopped_by_user")
-)
-_TOO_LONG = frozenset(("msg_too_long", "msg_blocks_too_long"))
-_NO_MARKDOWN = frozenset(("no_text", "invalid_arguments", "unknown_arguments", "invalid_arg_name"))
-_TOKEN_GONE = frozenset(("account_inactive", "invalid_auth", "token_expired", "token_revoked"))
-_DELETED = "message_not_found"
 _NAMELESS = "nameless-"
 """Begins the id of a message that Slack did not name: it stands, and cannot be changed."""
-_MUST_STAY = frozenset(("cant_delete_message", "compliance_exports_prevent_deletion"))
+_MAX_DOUBTS = 3
 
 
 @dataclass(slots=True)
@@ -90,12 +86,19 @@ class SlackOutlet:
         self._abandoned: deque[str] = deque()
         """What it may have made, oldest first."""
         self._file_id = ""
+        self._doubts = 0
+        """How often a post was refused for what may pass."""
         self._may_stream = bool(turn.key.thread) and support.may_work(Feature.STREAM, turn.key)
 
     @property
     def appends(self) -> bool:
         """Whether messages are streams, which can only grow."""
         return self._may_stream
+
+    @property
+    def may_change(self) -> bool:
+        """Whether Slack is not known to refuse updates here; a stream needs none."""
+        return self._may_stream or self._support.may_work(Feature.UPDATE, self._key)
 
     def fits(self, body: str) -> bool:
         """Tell whether a body fits. Until streaming is known to work here, it must fit both ways."""
@@ -131,6 +134,8 @@ class SlackOutlet:
                 reply = await self._replace(ReplyMessage(part, self._found, "stream"), body)
             else:
                 reply = await self._make(part, body)
+        except NotYetError:
+            raise
         except TransientError:
             self._unconfirmed = self._unconfirmed if self._found else body
             raise
@@ -188,7 +193,7 @@ class SlackOutlet:
                 self._client.chat_delete(channel=self._key.channel, ts=reply.message_id)
             )
         except RefusedCallError as error:
-            if error.code != _DELETED and error.code not in _MUST_STAY:
+            if error.code != codes.DELETED and error.code not in codes.MUST_STAY:
                 raise
 
     async def find_strays(self) -> Sequence[str]:
@@ -242,19 +247,27 @@ class SlackOutlet:
             if reply is not None:
                 return reply
             self._may_stream = False
-        answer = await self._call_surely(
-            self._client.chat_postMessage(
-                channel=self._key.channel,
-                thread_ts=self._key.thread or None,
-                text=render_mrkdwn(body),
-                metadata=reply_metadata(self._turn),
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-        )
-        ts = find_ts(answer) or f"{_NAMELESS}{part}"
+        ts = find_ts(await self._post(body)) or f"{_NAMELESS}{part}"
         self._updated[ts] = body
         return ReplyMessage(part, ts)
+
+    async def _post(self, body: str) -> Mapping[str, Any]:
+        """Post. A channel from which the question came is not believed to be closed at the first word."""
+        call = self._client.chat_postMessage(
+            channel=self._key.channel,
+            thread_ts=self._key.thread or None,
+            text=render_mrkdwn(body),
+            metadata=reply_metadata(self._turn),
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        try:
+            return await self._call_surely(call)
+        except RefusedCallError as error:
+            if error.code not in codes.MAY_PASS or self._doubts == _MAX_DOUBTS:
+                raise
+            self._doubts += 1
+            raise NotYetError(error.code) from error
 
     async def _start_stream(self, part: int, body: str) -> ReplyMessage | None:
         """Open a stream. None where Slack refuses, or has opened enough: 20 a minute, docs.slack.dev says."""
@@ -299,9 +312,9 @@ class SlackOutlet:
         try:
             await self._call(call)
         except RefusedCallError as error:
-            if error.code in _TOO_LONG:
+            if error.code in codes.TOO_LONG:
                 await self._stop(reply)
-            elif error.code not in _ENDED:
+            elif error.code not in codes.STREAM_OVER:
                 raise
             self._streams.pop(reply.message_id, None)
             raise PageFullError(error.code) from error
@@ -341,26 +354,29 @@ class SlackOutlet:
             try:
                 await self._update(reply.message_id, body)
             except RefusedCallError as error:
-                if error.code in _TOO_LONG:
+                if error.code in codes.TOO_LONG:
                     raise PageFullError(error.code) from error
-                if error.code == _DELETED or error.code in _TOKEN_GONE:
+                if error.code == codes.DELETED or error.code in codes.TOKEN_GONE:
                     raise
+                self._support.note_refusal(Feature.UPDATE, self._key, error.code)
                 raise FrozenError(error.code) from error
             self._updated[reply.message_id] = body
         return replace(reply, kind="message")
 
     async def _update(self, ts: str, body: str, file_id: str = "") -> None:
         """Update with mrkdwn, or with Markdown where a page of a stream is too long for that."""
+        channel, file_ids = self._key.channel, file_id or None
+        update = partial(self._client.chat_update, channel=channel, ts=ts, file_ids=file_ids)
         text = render_mrkdwn(body)
         if len(text) > MAX_UPDATE_CHARACTERS:
             try:
-                await self._call_update(ts, file_id, markdown_text=render_stream(body))
+                await self._call_surely(update(markdown_text=render_stream(body)))
             except RefusedCallError as error:
-                if error.code not in _NO_MARKDOWN:
+                if error.code not in codes.NO_MARKDOWN:
                     raise
             else:
                 return
-        await self._call_update(ts, file_id, text=text)
+        await self._call_surely(update(text=text))
 
     async def _call(
         self, call: Awaitable[AsyncSlackResponse], limit: timedelta = CALL_TIMEOUT
@@ -368,7 +384,7 @@ class SlackOutlet:
         try:
             return await answer_of(call, limit)
         except RefusedCallError as error:
-            if error.code in _TOKEN_GONE:
+            if error.code in codes.TOKEN_GONE:
                 self._on_token_refused()
             raise
 
@@ -380,21 +396,3 @@ class SlackOutlet:
             if error.code == "unreadable_answer":
                 raise TransientError(error.code) from error
             raise
-
-    async def _call_update(
-        self,
-        ts: str,
-        file_id: str,
-        *,
-        text: str | None = None,
-        markdown_text: str | None = None,
-    ) -> None:
-        await self._call_surely(
-            self._client.chat_update(
-                channel=self._key.channel,
-                ts=ts,
-                text=text,
-                markdown_text=markdown_text,
-                file_ids=file_id or None,
-            )
-        )

@@ -31,7 +31,13 @@ _WORKSPACE_WIDE = frozenset(
     )
 )
 _CHANNEL_WIDE = frozenset(
-    ("channel_type_not_supported", "method_not_supported_for_channel_type", "not_in_channel")
+    (
+        "cant_update_message",
+        "channel_type_not_supported",
+        "edit_window_closed",
+        "method_not_supported_for_channel_type",
+        "not_in_channel",
+    )
 )
 
 
@@ -41,6 +47,7 @@ class Feature(StrEnum):
     STREAM = "stream"
     STATUS = "status"
     FILE = "file"
+    UPDATE = "update"
 
 
 _Place = tuple[Feature, str, str]

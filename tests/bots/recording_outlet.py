@@ -21,6 +21,7 @@ class RecordingOutlet:
 
     def __init__(self, *, appends: bool = False) -> None:
         self.appends = appends
+        self.may_change = True
         self.shown: dict[str, str] = {}
         self.sealed: set[str] = set()
         self.calls: list[str] = []
@@ -30,6 +31,8 @@ class RecordingOutlet:
         self.strays: list[str] = []
         self.look_failures: list[Exception] = []
         self.looks = 0
+        self.on_call: Callable[[], object] = lambda: None
+        self.on_refusal: Callable[[], object] = lambda: None
         self.may_post = asyncio.Event()
         self.may_post.set()
 
@@ -81,9 +84,11 @@ class RecordingOutlet:
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
+        self.on_call()
         failure = self.failures.pop(0) if self.failures else None
         if failure:
             self.changed.set()
+            self.on_refusal()
             raise failure
 
     async def wait_until(self, is_met: Callable[[], bool]) -> None:

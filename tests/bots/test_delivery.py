@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bots import pace
 from bots.delivery import (
     FrozenError,
     Pace,
@@ -13,12 +14,24 @@ from bots.delivery import (
     TransientError,
 )
 from core.errors import DeliveryError
-from tests.bots.recording_outlet import LIMIT, RecordingOutlet, Reply
+from tests.bots.recording_outlet import AT_ONCE, LIMIT, RecordingOutlet, Reply
+from tests.core.clock import FakeClock
+
+A_MINUTE = 60.0
 
 
 @pytest.fixture(params=[False, True], ids=["edits", "appends"])
 def outlet(request: pytest.FixtureRequest) -> RecordingOutlet:
     return RecordingOutlet(appends=request.param)
+
+
+@pytest.fixture
+def slow_outlet(outlet: RecordingOutlet, monkeypatch: pytest.MonkeyPatch) -> RecordingOutlet:
+    """An outlet of which each call takes a minute, by the clock that says how long a reply is tried."""
+    clock = FakeClock()
+    monkeypatch.setattr(pace, "read_clock", clock.now)
+    outlet.on_call = lambda: clock.advance(A_MINUTE)
+    return outlet
 
 
 async def test_updates_are_shown_while_the_answer_grows(outlet: RecordingOutlet):
@@ -127,15 +140,14 @@ async def test_delivery_is_given_up_after_the_time_allowed(outlet: RecordingOutl
 
 
 async def test_a_reply_waits_for_its_turn_while_the_platform_takes_others(
-    outlet: RecordingOutlet,
+    slow_outlet: RecordingOutlet,
 ):
-    outlet.failures = [SlowDownError(timedelta(milliseconds=60)) for _ in range(6)]
-    reply = Reply(outlet, give_up_after=timedelta(milliseconds=200))
+    outlet = slow_outlet
+    outlet.failures = [SlowDownError(AT_ONCE) for _ in range(6)]
+    reply = Reply(outlet, give_up_after=timedelta(minutes=2.5))
+    outlet.on_refusal = lambda: reply.pace.ease()  # another reply was taken
     await reply.sink.start()
     finish = asyncio.create_task(reply.sink.finish("late, but whole"))
-    for refused in range(1, 6):
-        await outlet.wait_until(lambda refused=refused: len(outlet.calls) > refused)
-        reply.pace.ease()
     async with asyncio.timeout(5):
         await finish
     await reply.sink.aclose()
@@ -170,6 +182,20 @@ async def test_messages_that_cannot_change_are_followed_by_the_rest_at_once(
     await reply.sink.aclose()
     assert reply.text == ["one ", "two three four"]
     assert outlet.calls.count("post") == 2
+
+
+async def test_where_no_message_can_change_an_answer_is_shown_once_it_is_whole(
+    outlet: RecordingOutlet,
+):
+    outlet.may_change = False
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.hold("Queued, you are next.")
+    reply.sink.update("one ")
+    await reply.sink.finish("one two")
+    await reply.sink.aclose()
+    assert reply.text == ["one two"]
+    assert outlet.calls.count("post") == 1
 
 
 async def test_a_message_that_the_store_did_not_take_is_recorded_later(outlet: RecordingOutlet):
@@ -212,11 +238,11 @@ async def test_a_delivery_cut_off_records_the_message_just_made_and_makes_no_oth
     assert reply.recorded[0].message_id == "m0"
 
 
-async def test_a_reply_that_is_taken_page_by_page_is_not_given_up(outlet: RecordingOutlet):
-    slow_down = SlowDownError(timedelta(milliseconds=60))
+async def test_a_reply_that_is_taken_page_by_page_is_not_given_up(slow_outlet: RecordingOutlet):
+    outlet, slow_down = slow_outlet, SlowDownError(AT_ONCE)
     each_page = [None, None, slow_down] if outlet.appends else [None, slow_down]
     outlet.failures = [slow_down, *each_page * 20]
-    reply = Reply(outlet, give_up_after=timedelta(milliseconds=100))
+    reply = Reply(outlet, give_up_after=timedelta(minutes=1.5))
     text = "word " * LIMIT
     await reply.sink.start()
     await reply.sink.finish(text)

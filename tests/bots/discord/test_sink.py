@@ -11,7 +11,9 @@ import pytest
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.discord import sink as sink_module
 from bots.discord.client import BotClient, log_in
+from bots.discord.fixed import Fixed
 from bots.discord.sink import DiscordOutlet
+from bots.outlet import NotYetError
 from bots.playground.base import Fault
 from bots.playground.discord import BOT_ID, GENERAL_CHANNEL, SimulatedDiscord
 from bots.playground.discord.permissions import READ_MESSAGE_HISTORY, SEND_MESSAGES
@@ -136,6 +138,42 @@ async def test_a_message_that_may_not_be_edited_is_left_as_it_is(
         await outlet.edit(reply, "one two")
 
 
+@pytest.mark.parametrize(("status", "code", "is_known"), [(405, "0", True), (400, "50083", False)])
+async def test_a_place_where_no_message_can_be_edited_is_remembered_for_a_while(
+    client: BotClient,
+    server: SimulatedDiscord,
+    question: str,
+    status: int,
+    code: str,
+    is_known: bool,
+) -> None:
+    now = 0.0
+    fixed = Fixed(timedelta(minutes=10), lambda: now)
+    outlet = DiscordOutlet(client, key(GENERAL_CHANNEL), question, fixed=fixed)
+    reply = await outlet.post(0, "one")
+    assert outlet.may_change
+    server.faults.add(Fault(PATCH, status=status, error=code))
+    with pytest.raises(FrozenError):
+        await outlet.edit(reply, "one two")
+    later = DiscordOutlet(client, key(GENERAL_CHANNEL), "1", fixed=fixed)
+    assert later.may_change is not is_known
+    now = 601.0
+    assert later.may_change
+
+
+async def test_the_second_answer_where_none_can_be_edited_is_one_message(skein: Skein) -> None:
+    skein.server.faults.add(Fault(PATCH, status=405, error="0", times=100))
+    for number in range(2):
+        skein.models.hold()
+        said = await skein.server.say("Ada", GENERAL_CHANNEL, "@skein hello")
+        if not number:
+            await skein.server.wait_for_reply(GENERAL_CHANNEL, "Answer", after=said)
+        skein.models.release()
+        await skein.server.wait_for_reply(GENERAL_CHANNEL, "to hello", after=said)
+        await skein.settle()
+    assert [reply["text"] for reply in skein.replies()] == ["Answer", "to hello", "Answer to hello"]
+
+
 async def test_a_message_that_a_person_deleted_is_not_made_again(
     outlet: DiscordOutlet, server: SimulatedDiscord
 ) -> None:
@@ -163,8 +201,9 @@ async def test_blank_text_is_still_a_message(outlet: DiscordOutlet) -> None:
     [
         (Fault(POST, status=503), TransientError),
         (Fault(POST, drop=True), TransientError),
-        (Fault(POST, status=403, error="50013"), DeliveryError),
-        (Fault(POST, status=404, error="10003"), DeliveryError),
+        (Fault(POST, status=403, error="50013"), NotYetError),
+        (Fault(POST, status=404, error="10003"), NotYetError),
+        (Fault(POST, status=403, error="20016"), DeliveryError),
         (Fault(POST, status=400, error="50035"), DeliveryError),
         (Fault(POST, status=429, retry_after=timedelta(seconds=90)), SlowDownError),
     ],
@@ -177,6 +216,23 @@ async def test_what_goes_wrong_is_put_into_deliverys_words(
         await outlet.post(0, "hello")
     if isinstance(caught.value, SlowDownError):
         assert caught.value.retry_after == timedelta(seconds=90)
+
+
+async def test_a_place_that_is_closed_for_good_is_believed_after_some_attempts(
+    outlet: DiscordOutlet, server: SimulatedDiscord
+) -> None:
+    server.deny(GENERAL_CHANNEL, SEND_MESSAGES)
+    for _ in range(3):
+        with pytest.raises(NotYetError):
+            await outlet.post(0, "hello")
+    with pytest.raises(DeliveryError):
+        await outlet.post(0, "hello")
+
+
+async def test_a_place_that_only_just_opened_gets_its_answer(skein: Skein) -> None:
+    skein.server.faults.add(Fault(POST, status=403, error="50001", times=2))
+    assert (await skein.ask("@skein hello"))["text"] == "Answer to hello"
+    assert len(skein.replies()) == 1
 
 
 async def test_a_message_edited_too_often_is_full(

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
+from bots.outlet import NotYetError
 from bots.playground.base import Fault
 from bots.slack.sink import MAX_STREAM_BYTES
 from bots.slack.support import Feature, Support
@@ -301,6 +302,49 @@ async def test_message_that_may_not_be_updated_is_left_as_it_is(desk: Desk, erro
     desk.slack.faults.add(Fault("chat.update", status=200, error=error))
     with pytest.raises(FrozenError):
         await outlet.seal(reply, "one two")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_known"), [("unknown_method", True), ("something_new", False)]
+)
+async def test_where_no_message_can_be_updated_that_is_remembered(
+    desk: Desk, error: str, is_known: bool
+) -> None:
+    desk.support = Support(timedelta(hours=1), lambda: desk.now)
+    key = replace(desk.key, channel=desk.slack.dm("ada"), thread="")
+    outlet = desk.outlet(key)
+    reply = await outlet.post(0, "one")
+    assert outlet.may_change
+    desk.slack.faults.add(Fault("chat.update", status=200, error=error))
+    with pytest.raises(FrozenError):
+        await outlet.seal(reply, "one two")
+    assert desk.outlet(key).may_change is not is_known
+    assert desk.outlet().may_change, "a stream needs no updates"
+    desk.now += 61 * MINUTE
+    assert desk.outlet(key).may_change
+
+
+@pytest.mark.parametrize("error", ["channel_not_found", "not_in_channel"])
+async def test_channel_that_the_bot_has_only_just_come_into_is_tried_again(
+    desk: Desk, error: str
+) -> None:
+    outlet = desk.outlet(replace(desk.key, channel=desk.slack.dm("ada"), thread=""))
+    desk.slack.faults.add(Fault("chat.postMessage", status=200, error=error, times=3))
+    for _ in range(3):
+        with pytest.raises(NotYetError):
+            await outlet.post(0, "hi")
+    await outlet.post(0, "hi")
+    assert desk.methods() == ["chat.postMessage"] * 4
+
+
+async def test_channel_that_is_closed_for_good_is_believed_in_the_end(desk: Desk) -> None:
+    outlet = desk.outlet(replace(desk.key, channel=desk.slack.dm("ada"), thread=""))
+    desk.slack.faults.add(Fault("chat.postMessage", status=200, error="channel_not_found", times=4))
+    for _ in range(3):
+        with pytest.raises(NotYetError):
+            await outlet.post(0, "hi")
+    with pytest.raises(DeliveryError, match="channel_not_found"):
+        await outlet.post(0, "hi")
 
 
 async def test_stream_that_can_be_neither_stopped_nor_updated_is_left_as_it_is(desk: Desk) -> None:
