@@ -10,8 +10,8 @@ from bots.delivery import (
     TransientError,
 )
 from core.conversation import ReplyMessage
-from core.errors import DeliveryError, LeaseLostError
-from tests.bots.recording_outlet import RecordingOutlet, Reply
+from core.errors import DeliveryError, LeaseDoubtfulError, LeaseLostError
+from tests.bots.recording_outlet import AT_ONCE, RecordingOutlet, Reply
 
 
 @pytest.fixture(params=[False, True], ids=["edits", "appends"])
@@ -126,6 +126,54 @@ async def test_a_look_that_fails_stops_no_reply(failures: list[Exception], looks
     await reply.sink.finish("all the same")
     await reply.sink.aclose()
     assert (reply.text, outlet.looks) == (["all the same"], looks)
+
+
+async def test_an_answer_is_shown_as_it_grows_though_the_look_failed():
+    outlet = RecordingOutlet()
+    outlet.look_failures = [ValueError("what is that?")]
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("on its way")
+    await outlet.wait_until(lambda: reply.text == ["on its way"])
+    await reply.sink.aclose()
+
+
+async def test_what_a_second_look_finds_is_removed(outlet: RecordingOutlet):
+    outlet.shown, outlet.strays = {"stray": "torso"}, ["stray"]
+    outlet.look_failures = [SlowDownError(AT_ONCE)]
+    reply = Reply(outlet)
+    await reply.sink.start()
+    reply.sink.update("the answer")
+    await outlet.wait_until(lambda: "the answer" in reply.text)
+    assert outlet.looks == 2
+    await reply.sink.finish("the answer")
+    await reply.sink.aclose()
+    assert reply.text == ["the answer"]
+
+
+@pytest.mark.parametrize(
+    "old", [ReplyMessage(0, "old", "leaving"), ReplyMessage(1, "old")], ids=["leaving", "left over"]
+)
+async def test_nothing_is_removed_while_another_process_may_run_the_turn(
+    outlet: RecordingOutlet, old: ReplyMessage
+):
+    outlet.shown = {"old": "torso"}
+
+    def check() -> None:
+        if old.kind == "leaving" or outlet.shown["first"] == "short":
+            raise LeaseDoubtfulError("turn 1")
+
+    first = ReplyMessage(0, "first")
+    outlet.shown["first"] = "torso, too"
+    reply = Reply(
+        outlet, taken_over=[first, old], check=check, give_up_after=timedelta(milliseconds=100)
+    )
+    await reply.sink.start()
+    with pytest.raises(LeaseDoubtfulError):
+        await reply.sink.finish("short")
+    await reply.sink.aclose()
+    assert outlet.shown["old"] == "torso"
+    assert not [each for each in reply.recorded if each.kind == "leaving"]
 
 
 async def test_a_removal_that_the_store_did_not_take_is_made_again(outlet: RecordingOutlet):
