@@ -27,13 +27,17 @@ from core.store.shared_limits import SharedLimiter
 
 @asynccontextmanager
 async def open_limiter(
-    name: str, requests: int | None, tokens: int | None, shared: Database | None
+    name: str,
+    requests: int | None,
+    tokens: int | None,
+    max_wait: timedelta,
+    shared: Database | None,
 ) -> AsyncGenerator[Limiter]:
     """Open the queue before a provider."""
     if shared is None:
-        yield RateLimiter(requests, tokens)
+        yield RateLimiter(requests, tokens, max_wait=max_wait)
         return
-    async with SharedLimiter(shared, name, requests, tokens) as limiter:
+    async with SharedLimiter(shared, name, requests, tokens, max_wait=max_wait) as limiter:
         yield limiter
 
 

@@ -40,13 +40,23 @@ async def open_models(
         config = config or open_config(settings)
         supply = Supply(settings, session, shared, stack)
         setup = await supply.build(await config.load())
-        policy = RetryPolicy(settings.max_attempts, on_break=settings.on_break)
+        policy = _make_policy(settings)
         router = Router(setup.catalogue, setup.providers, setup.limiters, policy, metrics=metrics)
         async with aclosing(router):
             supply.attach(router)
             config.subscribe(supply.change)
             async with beside(config.watch(look_interval)), beside(supply.watch()):
                 yield router
+
+
+def _make_policy(settings: Settings) -> RetryPolicy:
+    return RetryPolicy(
+        settings.max_attempts,
+        max_retry_after=timedelta(seconds=settings.max_retry_after_seconds),
+        max_queue_wait=timedelta(seconds=settings.max_queue_seconds),
+        fallback_after=timedelta(seconds=settings.fallback_after_seconds),
+        on_break=settings.on_break,
+    )
 
 
 def open_config(settings: Settings) -> ConfigFile:

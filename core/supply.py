@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 
 import aiohttp
 
@@ -51,7 +52,7 @@ class Supply:
         self._endpoints: tuple[Endpoint, ...] = ()
         self._router: Router | None = None
         self._providers: dict[str, tuple[Endpoint, Provider]] = {}
-        self._limiters: dict[tuple[str, int | None, int | None], Limiter] = {}
+        self._limiters: dict[object, Limiter] = {}
         self._asking = asyncio.Lock()
         self._asked_at = 0.0
 
@@ -145,7 +146,7 @@ class Supply:
         catalogue = Catalogue(settled, choice, tables.models)
         providers = {each.name: self._get_provider(each) for each in settled}
         limiters = {
-            each.name: await self._get_limiter(each.name, tables.providers.get(each.name))
+            each.name: await self._get_limiter(each, tables.providers.get(each.name))
             for each in settled
         }
         return Setup(catalogue, providers, limiters)
@@ -159,14 +160,15 @@ class Supply:
         self._providers[endpoint.name] = endpoint, provider
         return provider
 
-    async def _get_limiter(self, name: str, table: ProviderTable | None) -> Limiter:
-        """Give the queue before a provider: the one from before, as long as its limits stay."""
+    async def _get_limiter(self, endpoint: Endpoint, table: ProviderTable | None) -> Limiter:
+        """Give the queue before a provider: the one from before, as long as limits, place and key stay."""
         settings, table = self._settings, table or ProviderTable()
         requests = table.max_requests_per_minute or settings.max_requests_per_minute
         tokens = table.max_tokens_per_minute or settings.max_tokens_per_minute
-        key = name, requests, tokens
+        key = endpoint.name, endpoint.base_url, endpoint.key, requests, tokens
         if key not in self._limiters:
-            opened = open_limiter(name, requests, tokens, self._shared)
+            max_wait = timedelta(seconds=settings.max_queue_seconds)
+            opened = open_limiter(endpoint.name, requests, tokens, max_wait, self._shared)
             self._limiters[key] = await self._stack.enter_async_context(opened)
         return self._limiters[key]
 

@@ -68,7 +68,10 @@ class ModelSettings(BaseSettings):
 
     max_requests_per_minute: int | None = Field(default=None, ge=1)
     max_tokens_per_minute: int | None = Field(default=None, ge=1)
+    max_queue_seconds: float = Field(default=120, gt=0)
+    fallback_after_seconds: float = Field(default=5, ge=0)
     max_attempts: int = Field(default=5, ge=1, le=10)
+    max_retry_after_seconds: float = Field(default=60, ge=0)
     connect_timeout_seconds: float = Field(default=10, gt=0)
     first_token_timeout_seconds: float = Field(default=60, gt=0)
     token_timeout_seconds: float = Field(default=60, gt=0)

@@ -23,7 +23,7 @@ from core.providers.asking.breaker import BreakerState
 from core.providers.asking.breakers import Breakers
 from core.providers.asking.chain import Chain
 from core.providers.asking.opened import Opened, estimate_tokens
-from core.providers.asking.retry import RetryPolicy
+from core.providers.asking.retry import NoTurnError, RetryPolicy
 from core.providers.base import Chunk, Limiter, ModelRef, Provider, Request
 from core.providers.catalogue import Catalogue
 from core.timer import CallLater, call_later
@@ -170,7 +170,7 @@ class Router:
                 patience.in_queue = self._find_queue_wait(chain, ref, request)
                 return await self._attempts.make(ref, request, attempt, patience)
             except ProviderError as error:
-                self._note(chain, ref, error, attempt)
+                self._note(chain, ref, error)
                 is_last = not chain.refs or attempt >= max_attempts
                 stands_ready = not is_last and any(map(self._attempts.is_ready, chain.untried))
                 self._log(ref, error, f"{attempt}/{max_attempts}", is_last=is_last)
@@ -196,7 +196,7 @@ class Router:
         others = (other for other in chain.untried if other.provider != ref.provider)
         if request.asker.is_patient or not any(map(self._attempts.is_ready, others)):
             return None
-        return self._policy.max_queue_wait
+        return self._policy.fallback_after
 
     def _choose(self, chain: Chain) -> ModelRef:
         """Choose the first that stands ready; where none does, the first that was not yet asked."""
@@ -238,15 +238,14 @@ class Router:
             return False
         return True
 
-    def _note(self, chain: Chain, ref: ModelRef, error: ProviderError, attempt: int) -> None:
+    def _note(self, chain: Chain, ref: ModelRef, error: ProviderError) -> None:
         """Take in a failure: hold back others' questions, and strike who would only fail again."""
         is_limited = isinstance(error, RateLimitedError)
-        if rest := error.retry_after or (_REST if is_limited else None):
+        told = None if isinstance(error, NoTurnError) else error.retry_after
+        if rest := told or (_REST if is_limited else None):
             self._breakers.rest(ref, rest)
-        if (
-            is_limited and error.retry_after and chain.is_alone(ref)
-        ):  # a fallback there must not wait
-            self._attempts.pause(ref, error.retry_after)
+        if is_limited and told and chain.is_alone(ref):  # a fallback there must not wait
+            self._attempts.pause(ref, told)
         chain.note(ref, error)
         if not self._policy.is_worth_retrying(error, chain.rounds + 1):
             chain.strike(ref, error)

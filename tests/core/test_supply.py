@@ -13,14 +13,14 @@ import pytest
 
 from core.config.file import ConfigFile
 from core.conversation import Message
-from core.errors import SettingsError, UnknownModelError
+from core.errors import RateLimitedError, SettingsError, UnknownModelError
 from core.models import open_models
 from core.prices import Prices
 from core.providers.base import Request
 from core.providers.known.endpoints import Endpoint
 from core.providers.router import Router
 from core.settings import load_settings
-from tests.core.providers.scripted_server import Answer, ScriptedModelServer
+from tests.core.providers.scripted_server import Answer, Refuse, ScriptedModelServer
 
 NOWHERE = "http://127.0.0.1:1"
 OWN = f"[providers.mine]\nbase_url = '{NOWHERE}'\nmodels = ['a', 'b']\n"
@@ -261,6 +261,50 @@ async def test_models_that_were_chosen_stay_those_and_their_server_tells_of_them
                 await asyncio.sleep(0.01)
         assert "mine/scripted-small" in router.list_models()
         assert "mine/scripted-large" not in router.list_models()
+
+
+async def test_a_pause_that_one_server_asked_for_does_not_hold_for_another_in_its_place(
+    path: Path, server: ScriptedModelServer
+) -> None:
+    def table(address: str) -> str:
+        return f"[providers.mine]\nbase_url = '{address}'\nmodels = ['a']\n"
+
+    async with ScriptedModelServer() as other:
+        server.play(Refuse(429, "daily quota", headers={"retry-after": "3600"}))
+        async with open_with(path, table(server.openai_url)) as (router, config):
+            for _ in range(2):
+                with pytest.raises(RateLimitedError):
+                    await answer_of(router)
+            assert len(server.requests) == 1
+            write(path, table(other.openai_url))
+            assert await config.refresh()
+            assert await answer_of(router)
+            assert len(other.requests) == 1
+
+
+async def test_how_long_a_question_waits_is_a_setting(
+    path: Path, server: ScriptedModelServer
+) -> None:
+    text = f"[providers.mine]\nbase_url = '{server.openai_url}'\nmodels = ['a']\n"
+    server.play(Refuse(429, "slow down", headers={"retry-after": "30"}))
+    given = {"max_retry_after_seconds": 20, "max_queue_seconds": 10}
+    async with asyncio.timeout(9), open_with(path, text, **given) as (router, _):
+        for _ in range(2):
+            with pytest.raises(RateLimitedError):
+                await answer_of(router)
+    assert len(server.requests) == 1
+
+
+async def test_how_soon_a_fallback_is_asked_is_a_setting(
+    path: Path, server: ScriptedModelServer
+) -> None:
+    text = f"base_url = '{server.openai_url}'\nmodels = ['m']\n"
+    text = f"[providers.a]\n{text}max_requests_per_minute = 1\n[providers.b]\n{text}"
+    given = {"fallback_models": ("b/m",), "fallback_after_seconds": 0.05}
+    async with asyncio.timeout(4), open_with(path, text, **given) as (router, _):
+        assert await answer_of(router)
+        assert await answer_of(router)
+    assert len(server.requests) == 2
 
 
 async def test_a_model_can_be_said_not_to_see(path: Path) -> None:

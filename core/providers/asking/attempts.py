@@ -22,7 +22,7 @@ from core.providers.asking.opened import (
     estimate_input_tokens,
     estimate_tokens,
 )
-from core.providers.asking.retry import RetryPolicy
+from core.providers.asking.retry import NoTurnError, RetryPolicy
 from core.providers.asking.tally import Tally
 from core.providers.base import Admission, Chunk, Limiter, ModelRef, Provider, Request
 
@@ -52,12 +52,18 @@ class Attempts:
 
     def change(self, providers: Mapping[str, Provider], limiters: Mapping[str, Limiter]) -> None:
         """Ask these from now on, by name. Queues before limiters that stay are kept."""
-        queues = self._limiters
+        kept = {name for name, limiter in limiters.items() if self._inner.get(name) is limiter}
         self._limiters = {
-            name: queues[name] if self._inner.get(name) is limiter else FairLimiter(limiter)
+            name: self._limiters[name] if name in kept else self._make_queue(limiter)
             for name, limiter in limiters.items()
         }
+        self._paused_until = {
+            name: until for name, until in self._paused_until.items() if name in kept
+        }
         self._providers, self._inner = providers, limiters
+
+    def _make_queue(self, limiter: Limiter) -> FairLimiter:
+        return FairLimiter(limiter, max_wait=self._policy.max_queue_wait)
 
     @property
     def waiting_counts(self) -> dict[str, int]:
@@ -67,7 +73,7 @@ class Attempts:
     def is_ready(self, ref: ModelRef) -> bool:
         """Tell whether a model may be asked now, as far as is known without asking."""
         pause_seconds = self._paused_until.get(ref.provider, -math.inf) - self._clock()
-        is_paused = pause_seconds > self._policy.max_queue_wait.total_seconds()
+        is_paused = pause_seconds > self._policy.fallback_after.total_seconds()
         return not is_paused and self._breakers.is_ready(ref)
 
     async def make(
@@ -125,6 +131,7 @@ class Attempts:
     async def _admit(
         self, ref: ModelRef, request: Request, max_wait: timedelta | None
     ) -> Admission:
+        """Wait for leave from the provider's limits. Raises NoTurnError."""
         limiter, tokens = self._limiters[ref.provider], estimate_tokens(request)
         began_at, is_admitted = self._clock(), False
         seconds = None if max_wait is None else max_wait.total_seconds()
@@ -133,8 +140,10 @@ class Attempts:
                 admission = await limiter.admit(str(ref), tokens, request.asker)
             is_admitted = True
         except TimeoutError as error:
-            detail = f"no turn under the limits within {seconds} s, and others stand ready"
-            raise RateLimitedError(str(ref), detail) from error
+            detail = f"no turn under the limits within {seconds:g} s, and others stand ready"
+            raise NoTurnError(str(ref), detail, is_early=True) from error
+        except RateLimitedError as error:
+            raise NoTurnError(str(ref), error.detail, error.retry_after) from error
         else:
             return admission
         finally:

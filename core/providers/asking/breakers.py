@@ -95,6 +95,7 @@ class Breakers:
     def clear(self) -> None:
         """Forget all failures; who waits for a model may ask it."""
         self._breakers.clear()
+        self._resting_until.clear()
         for model in self._waiters:
             self._wake(model)
 

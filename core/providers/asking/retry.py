@@ -6,10 +6,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from core.errors import AuthError, ModelNotFoundError, ProviderError
+from core.errors import AuthError, ModelNotFoundError, ProviderError, RateLimitedError
 from core.providers.asking.opened import NoWordError
 
 _MAX_EMPTY_ANSWERS = 2
+
+
+class NoTurnError(RateLimitedError):
+    """Nothing was asked, for Skein's own queue before the provider took too long. The provider said nothing.
+
+    `is_early` says that the queue was left since another model stood ready, and not for good.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        detail: str,
+        retry_after: timedelta | None = None,
+        *,
+        is_early: bool = False,
+    ) -> None:
+        super().__init__(model, detail, retry_after)
+        self.is_early = is_early
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +42,10 @@ class RetryPolicy:
     """A provider that asks for a longer pause is taken at its word: the person is told when."""
     max_breaker_wait: timedelta = timedelta(seconds=10)
     """How long a request waits in all for models that breakers hold back, where no other stands ready."""
-    max_queue_wait: timedelta = timedelta(seconds=5)
-    """How long to queue for a provider's limits where a fallback of another provider stands ready."""
+    max_queue_wait: timedelta = timedelta(seconds=120)
+    """How long to queue for a provider's limits at the most."""
+    fallback_after: timedelta = timedelta(seconds=5)
+    """How long to queue for them where a fallback of another provider stands ready."""
     on_break: Literal["keep", "replace"] = "keep"
     """What becomes of an answer that breaks off: the error is raised, or a fallback answers anew."""
 
@@ -44,6 +64,8 @@ class RetryPolicy:
         match error:
             case NoWordError():
                 return error.is_accident and attempt < _MAX_EMPTY_ANSWERS
+            case NoTurnError():
+                return error.is_early
             case ProviderError(retryable=True, retry_after=timedelta() as wait):
                 return wait <= self.max_retry_after
             case _:

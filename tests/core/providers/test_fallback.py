@@ -33,7 +33,7 @@ def overloaded(model: str = "a/m") -> OverloadedError:
 
 
 class Chain:
-    """A router over providers `a` and `b`: the one falls back to the other."""
+    """A router over providers `a` and `b`: the one, with limits, falls back to the other, without."""
 
     def __init__(
         self,
@@ -48,8 +48,8 @@ class Chain:
         self.catalogue = Catalogue(endpoints, Choice(fallbacks=("b/m",)))
         self.providers = {"a": self.a, "b": self.b}
         self.limiters = {
-            name: RateLimiter(requests, clock=self.clock.now, call_later=self.clock.call_later)
-            for name in ("a", "b")
+            name: RateLimiter(limit, clock=self.clock.now, call_later=self.clock.call_later)
+            for name, limit in (("a", requests), ("b", None))
         }
         self.router = Router(
             self.catalogue,
@@ -136,6 +136,17 @@ async def test_a_model_that_asked_for_a_pause_is_passed_over_meanwhile(
     assert chain.counts == (2, 2)
 
 
+async def test_a_model_that_was_set_up_anew_is_not_passed_over_any_more() -> None:
+    busy = RateLimitedError("a/m", "daily quota", timedelta(hours=1))
+    chain = Chain([(busy,), HELLO], [HELLO])
+    await chain.ask()
+    chain.router.change(
+        Setup(chain.catalogue, chain.providers, {**chain.limiters, "a": RateLimiter()})
+    )
+    await chain.ask()
+    assert chain.counts == (2, 1)
+
+
 async def test_a_model_whose_breaker_is_open_is_passed_over_until_its_probe() -> None:
     chain = Chain([(overloaded(),)] * 5 + [HELLO], [HELLO] * 6)
     for _ in range(6):
@@ -162,7 +173,7 @@ async def test_without_a_fallback_a_short_cool_down_is_waited_for() -> None:
     assert await asking == list(HELLO)
 
 
-IMPATIENT = RetryPolicy(max_queue_wait=timedelta(milliseconds=10))
+IMPATIENT = RetryPolicy(fallback_after=timedelta(milliseconds=10))
 
 
 async def test_a_question_in_a_long_queue_goes_to_a_fallback_that_stands_ready() -> None:
@@ -173,12 +184,23 @@ async def test_a_question_in_a_long_queue_goes_to_a_fallback_that_stands_ready()
     assert chain.limiters["a"].waiting_count == 0
 
 
+async def test_who_waited_as_long_as_one_waits_goes_to_a_fallback_and_does_not_queue_again() -> (
+    None
+):
+    policy = RetryPolicy(max_attempts=3, max_queue_wait=timedelta(milliseconds=20))
+    busy = OverloadedError("b/m", "HTTP 503", timedelta(seconds=59))
+    chain = Chain([(overloaded(),)], [(busy,), HELLO], policy, requests=1)
+    chunks = await chain.ask()  # `b` rests, and the one place of `a` is taken
+    assert chunks[0].answered_by == chain.router.get_model("b/m")
+    assert chain.counts == (1, 2)
+
+
 async def test_where_no_other_stands_ready_the_queue_is_waited_in() -> None:
     busy = OverloadedError("b/m", "HTTP 503", timedelta(seconds=59))
     chain = Chain([(overloaded(),), HELLO, HELLO], [(busy,)], IMPATIENT, requests=2)
     await chain.ask()  # now `b` rests for a minute, and both places of `a` are taken
     asking = asyncio.create_task(chain.ask())
-    await asyncio.sleep(2 * IMPATIENT.max_queue_wait.total_seconds())
+    await asyncio.sleep(2 * IMPATIENT.fallback_after.total_seconds())
     chain.clock.advance(60)
     assert await asking == list(HELLO)
     assert chain.counts == (3, 1)
@@ -189,7 +211,7 @@ async def test_who_is_patient_stays_in_the_queue() -> None:
     await chain.ask()
     patient = replace(QUESTION, asker=Asker(is_patient=True))
     asking = asyncio.create_task(chain.ask(patient))
-    await asyncio.sleep(2 * IMPATIENT.max_queue_wait.total_seconds())
+    await asyncio.sleep(2 * IMPATIENT.fallback_after.total_seconds())
     chain.clock.advance(60)
     assert await asking == list(HELLO)
     assert chain.counts == (2, 0)

@@ -28,6 +28,7 @@ from core.providers.catalogue import Catalogue
 from core.providers.known.endpoints import Endpoint
 from core.providers.router import Router
 from tests.core.clock import FakeClock
+from tests.core.providers.test_fair import settle
 from tests.metrics import RecordingMetrics
 
 Script = Sequence[Chunk | ProviderError]
@@ -74,13 +75,22 @@ class Bench:
     """A router over one scripted provider, with time that passes only in sleeps."""
 
     def __init__(
-        self, *scripts: Script, max_attempts: int = 3, requests: int = 60, tokens: int | None = None
+        self,
+        *scripts: Script,
+        max_attempts: int = 3,
+        requests: int = 60,
+        tokens: int | None = None,
+        max_wait_seconds: float = 120,
     ) -> None:
         self.clock = FakeClock()
         self.metrics = RecordingMetrics()
         self.provider = ScriptedProvider(*scripts)
         self.limiter = RateLimiter(
-            requests, tokens, clock=self.clock.now, call_later=self.clock.call_later
+            requests,
+            tokens,
+            max_wait=timedelta(seconds=max_wait_seconds),
+            clock=self.clock.now,
+            call_later=self.clock.call_later,
         )
         self.router = Router(
             Catalogue([Endpoint("openai", "openai", "http://x", "m")]),
@@ -94,8 +104,8 @@ class Bench:
             metrics=self.metrics,
         )
 
-    async def ask(self) -> str:
-        async with asyncio.timeout(5), self.router.stream(REF, QUESTION) as chunks:
+    async def ask(self, request: Request = QUESTION) -> str:
+        async with asyncio.timeout(5), self.router.stream(REF, request) as chunks:
             return "".join([chunk.text async for chunk in chunks])
 
 
@@ -226,6 +236,20 @@ async def test_a_pause_too_long_to_wait_is_told_and_asked_no_more_meanwhile() ->
     assert second.value.retry_after == hour / 2
     assert len(bench.provider.requests) == 1
     bench.clock.advance(1800)
+    assert await bench.ask() == "Hello you"
+
+
+async def test_who_waits_too_long_for_the_limits_is_told_and_holds_up_nobody() -> None:
+    bench = Bench(HELLO, HELLO, tokens=500, max_wait_seconds=10)
+    await bench.ask()
+    large = replace(QUESTION, max_new_tokens=485)  # fits once the minute is over
+    asking = asyncio.create_task(bench.ask(large))
+    await settle()
+    bench.clock.advance(10)
+    with pytest.raises(RateLimitedError) as failed:
+        await asking
+    assert failed.value.retry_after == timedelta(seconds=50)
+    assert bench.clock.slept == []
     assert await bench.ask() == "Hello you"
 
 
