@@ -41,7 +41,7 @@ def extract(kind: Kind, content: bytes, limits: FileLimits, deadline: float = in
     except MemoryError:
         raise FileError("it takes too much memory to read") from None
     except Exception as error:
-        raise FileError("it is damaged, or no such file") from error
+        raise FileError("it is damaged, or not what its name says") from error
     if text.is_cut:
         note = f"{note}, and " if note else ""
         note += f"only the first {limits.max_characters:,} characters were read"

@@ -98,7 +98,11 @@ def _open(content: bytes) -> PdfDocument:
         return pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         is_locked = "password" in str(error).lower()
-        reason = "it is locked with a password" if is_locked else "it is damaged, or no such file"
+        reason = (
+            "it is locked with a password"
+            if is_locked
+            else "it is damaged, or not what its name says"
+        )
         raise FileError(reason) from error
 
 

@@ -22,6 +22,7 @@ from core.providers.known.table import ALIASES, FAMILIES, WINDOWS
 DEFAULT_WINDOW_TOKENS = 32_768
 _MAX_VARIABLES = 3
 _MAX_NAME = 200
+_MAX_FEW = 3
 _OLLAMA_WINDOW_TOKENS = 4_096
 """Ollama cuts at 4,096 tokens by default whatever the model can, from the front and in silence."""
 _NOTHING_TOLD = Listed()
@@ -204,8 +205,9 @@ class Catalogue:
             return UnknownModelError(name, self._find_closest(name), reason)
         if closest := self._find_closest(name):
             return UnknownModelError(name, closest)
-        few = ", ".join(self.names[:3])
-        return UnknownModelError(name, (), f"is no model here; there are {few} and the like")
+        few = ", ".join(self.names[:_MAX_FEW])
+        there = f"there are {few} and others" if len(self.names) > _MAX_FEW else f"there is {few}"
+        return UnknownModelError(name, (), f"is no model here; {there}")
 
     def _find_closest(self, name: str) -> tuple[str, ...]:
         """Give the names that come closest, of all that the configured providers are known to serve."""
