@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from core.conversation import ReplyMessage
+from core.conversation import ReplyMessage, ThreadKey
 from core.errors import NewerDatabaseError, StoreError
+from core.limits.quotas import Scope
+from core.store.base import Grouping
 from core.store.files import parse_sqlite_url
 from core.store.migrate import (
     Migration,
@@ -25,6 +28,7 @@ ADDITION = Migration(9999, "addition", "0.0.1", "ALTER TABLE turns ADD COLUMN co
 BREAKAGE = Migration(
     9999, "breakage", "0.0.1", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
 )
+END = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 async def migrate_with(
@@ -139,6 +143,43 @@ async def test_what_the_second_version_left_is_taken_up_with_its_notices_and_cra
         assert taken is not None
         assert (taken.attempts, taken.crashes, taken.merged_into) == (4, 3, None)
         assert taken.replies == (ReplyMessage(-2, "n0", "notice"), ReplyMessage(0, "r0"))
+
+
+@pytest.mark.parametrize("version", range(1, 8))
+async def test_what_an_earlier_version_kept_is_there_and_counts(
+    url: str, migrations: list[Migration], run_sql: RunSql, version: int
+) -> None:
+    await migrate_with(url, migrations[:version])
+    time = "1767268800000000" if url.startswith("sqlite") else "'2026-01-01 12:00:00+00'"
+    run_sql(
+        "INSERT INTO conversations (platform, workspace, channel, thread, created_at, updated_at) "  # noqa: S608
+        f"VALUES ('slack', 'T1', 'C1', '', {time}, {time})"
+    )
+    run_sql(
+        "INSERT INTO turns (conversation_id, platform, workspace, channel, message_id, author_id, "  # noqa: S608
+        "author_name, state, attempts, model, input_tokens, output_tokens, sent_at, received_at, "
+        "started_at, finished_at) VALUES (1, 'slack', 'T1', 'C1', 'm1', 'U1', 'Ann', 'done', 1, "
+        f"'demo/echo', 30, 12, {time}, {time}, {time}, {time})"
+    )
+    run_sql(
+        "INSERT INTO messages (conversation_id, turn_id, position, role, text, sent_at) VALUES "  # noqa: S608
+        f"(1, 1, 1, 'user', 'hello', {time}), (1, 1, 2, 'assistant', 'hi', {time})"
+    )
+    if version >= 6:
+        run_sql(
+            "INSERT INTO background_requests (conversation_id, number, purpose, model, "  # noqa: S608
+            f"input_tokens, output_tokens, made_at) VALUES (1, 1, 'summary', 'm', 5, 3, {time})"
+        )
+    key, since = ThreadKey("slack", "T1", "C1", ""), datetime(2026, 1, 1, tzinfo=UTC)
+    async with open_url(url) as store:
+        assert [each.text for each in (await store.load(key)).messages] == ["hello", "hi"]
+        used = await store.load_used(Scope.USER, key, "U1", since)
+        assert (used.messages, used.tokens, used.unknown_costs) == (1, 42, 1)
+        used = await store.load_used(Scope.CHANNEL, key, "", since)
+        assert (used.messages, used.tokens) == (1, 50 if version >= 6 else 42)
+        kinds = [line.kind for line in await store.load_usage(Grouping.USER, since, END, UTC)]
+        assert kinds == ["summary", "answer"] if version >= 6 else ["answer"]
+        assert await store.load_token_ratios() == {}
 
 
 async def test_broken_migration_leaves_nothing_of_itself(
