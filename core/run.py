@@ -20,6 +20,7 @@ from core.meter import keep_expenses
 from core.providers.base import Models
 from core.sink import ReplySink
 from core.store.base import Store
+from core.words import find_words
 
 log = logging.getLogger("skein.turns")
 
@@ -107,10 +108,10 @@ class Run:
             raise
         except SkeinError as error:
             log.warning("%s: no answer: %s", self._name, error)
-            await self._fail(render_for_people(error), str(error))
+            await self._fail(self._word(error), str(error))
         except Exception as error:
             log.exception("%s: no answer", self._name)
-            await self._fail(render_for_people(error), f"{type(error).__name__}: {error}")
+            await self._fail(self._word(error), f"{type(error).__name__}: {error}")
         else:
             if text is not None:
                 await self._deliver(text)
@@ -206,10 +207,14 @@ class Run:
             self.outcome = TurnState.FAILED
         except Exception as error:
             log.exception("%s: the reply could not be delivered", self._name)
-            await self._fail(render_for_people(error), f"not delivered: {error!r}")
+            await self._fail(self._word(error), f"not delivered: {error!r}")
         else:
             await self._store.finish(self.turn)
             self.outcome = TurnState.DONE
+
+    def _word(self, error: BaseException) -> str:
+        """Word an error for the person who asked."""
+        return render_for_people(error, find_words(self.turn.key.platform).sign)
 
     async def _fail(self, notice: str, reason: str) -> None:
         """Tell the person first: a crash in between asks again and takes over the notice."""

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from core import lane
 from core.answer import BREAK_NOTE, LENGTH_NOTE
 from core.conversation import Turn, TurnState, Usage
-from core.errors import AuthError, OverloadedError, StoreError
+from core.errors import AuthError, ContextTooLongError, OverloadedError, StoreError
 from core.providers.base import Chunk, ModelRef, Request
 from core.sink import RecordReply, ReplySink
 from core.turns import Turns
@@ -177,3 +178,15 @@ async def test_a_store_that_cannot_record_raises_so_that_nothing_is_acknowledged
         vandal.execute("DROP TABLE messages")
     with pytest.raises(StoreError):
         await core.turns.submit(make_incoming("lost?"))
+
+
+@pytest.mark.parametrize(("platform", "command"), [("slack", "`!clear`"), ("discord", "`/clear`")])
+async def test_a_notice_names_commands_as_they_are_written_where_it_is_read(
+    core: Core, platform: str, command: str
+):
+    core.models.answer = lambda _: ContextTooLongError("fake/model", "too long")
+    core.turns.attach(platform, core.sinks.open_sink)
+    asked = make_incoming("Hello")
+    await core.turns.submit(replace(asked, key=replace(asked.key, platform=platform)))
+    [shown] = await core.sinks.wait_for(1)
+    assert command in shown.notice
