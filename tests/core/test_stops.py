@@ -5,13 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from core import lane
+from core import lane, lease
 from core.conversation import ReplyMessage, TurnState, Usage
 from core.run import INTERRUPTED, STOPPED, TurnOptions
 from core.store.sqlite import open_sqlite
 from core.threads import END_OF_TIME
 from tests.core.cores import Core, open_core
 from tests.fakes import make_incoming
+
+
+@pytest.fixture(autouse=True)
+def no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be noticed late that has to be noticed at once."""
+    monkeypatch.setattr(lease, "HEARTBEAT", timedelta(minutes=1))
 
 
 async def test_clear_ends_the_running_turn_and_those_that_wait(core: Core):
