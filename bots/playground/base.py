@@ -276,6 +276,20 @@ class Simulation(Protocol):
         """
         ...
 
+    async def edit(self, message: str, text: str) -> None:
+        """Change a person's message. Raises ValueError when it is none."""
+        ...
+
+    async def delete(self, message: str) -> None:
+        """Delete a message. Raises ValueError for an unknown one."""
+        ...
+
+    async def forward(
+        self, person: str, message: str, channel: str, text: str = "", *, thread: str = ""
+    ) -> str:
+        """Forward a message to a place as a person; gives the new message's id. Raises ValueError."""
+        ...
+
     async def command(
         self, person: str, channel: str, name: str, text: str = "", *, thread: str = ""
     ) -> str:

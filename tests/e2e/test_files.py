@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bots.playground.base import SentFile
+from tests.bots.playground.discord_kit import ADA_DM
 from tests.core.files.samples import make_image, make_pdf, make_scan
 from tests.core.providers.scripted_server import Answer, Json, Refuse
 from tests.e2e.conftest import World
@@ -146,3 +147,26 @@ async def test_file_outlives_a_restart_and_is_fetched_once(world: World, platfor
     async with world.skein(platform):
         await place.ask("once more?")
         await place.wait_for("question 2, images 1.")
+
+
+async def test_file_of_a_forwarded_message_is_read(world: World, platform: str):
+    async with world.skein(platform):
+        server = world.slack if platform == "slack" else world.discord
+        direct = world.slack.dm("ada") if platform == "slack" else ADA_DM
+        told = await server.say("Grace", "general", "minutes of today", files=[NOTES])
+        await server.forward("Ada", told, direct)
+        await server.wait_for_reply(direct, contains="question 1")
+        assert "minutes of today" in last_text(world)
+        assert "swordfish" in last_text(world)
+
+
+async def test_deleted_file_of_a_forwarded_message_is_told(world: World, platform: str):
+    if platform == "discord":
+        pytest.skip("Discord deletes no file apart from its message")
+    async with world.skein(platform):
+        told = await world.slack.say("Grace", "general", "minutes of today", files=[NOTES])
+        await world.slack.delete_file(world.slack.state.messages[told].files[0])
+        direct = world.slack.dm("ada")
+        await world.slack.forward("Ada", told, direct)
+        await world.slack.wait_for_reply(direct, contains="it was deleted")
+        assert "swordfish" not in last_text(world)

@@ -52,5 +52,6 @@ def _sign(path: str, ends_at: int) -> str:
 
 def file_views(state: State, post: Post) -> list[FileView]:
     """Show the files of a message."""
-    ids = (str(each["id"]) for each in post.attachments)
+    attachments = (*post.attachments, *post.forwarded.get("attachments", ()))
+    ids = (str(each["id"]) for each in attachments)
     return [state.files[id_].view(id_) for id_ in ids if id_ in state.files]

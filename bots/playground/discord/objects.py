@@ -7,6 +7,7 @@ from typing import Any
 from bots.playground.discord.files import attachment_object
 from bots.playground.discord.permissions import GRANTED
 from bots.playground.discord.seed import BOT_ROLE
+from bots.playground.discord.snapshots import forward_fields
 from bots.playground.discord.snowflakes import seconds_of, timestamp
 from bots.playground.discord.state import (
     Channel,
@@ -246,7 +247,14 @@ def _optional_fields(state: State, post: Post, *, sees_content: bool) -> dict[st
     if post.interaction:
         fields["interaction_metadata"] = post.interaction
         fields["webhook_id"] = fields["application_id"] = state.bot.id
-    if post.reply_to or post.reply_channel:
+    if post.stickers:
+        fields["sticker_items"] = post.stickers
+    if post.forwarded:
+        mentions = map(state.find_user, post.forwarded["mentions"])
+        named = [user_object(user) for user in mentions if user]
+        is_open = sees_content or is_content_open(state, post)
+        fields |= forward_fields(state, post, named, is_open=is_open)
+    elif post.reply_to or post.reply_channel:
         fields |= _reference(state, post, sees_content=sees_content)
     if post.flags & MessageFlags.HAS_THREAD and post.id in state.channels:
         fields["thread"] = channel_object(state, state.channels[post.id])

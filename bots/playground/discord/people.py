@@ -12,7 +12,15 @@ from bots.playground.discord.forms import MAX_CONTENT
 from bots.playground.discord.interactions import Interaction, InteractionType
 from bots.playground.discord.mentions import mentioned_users, mentions_everyone, write_mentions
 from bots.playground.discord.posting import add_post, attach
-from bots.playground.discord.state import Channel, Json, MessageType, Person, Post
+from bots.playground.discord.snapshots import take_snapshot
+from bots.playground.discord.state import (
+    Channel,
+    Json,
+    MessageFlags,
+    MessageType,
+    Person,
+    Post,
+)
 from bots.playground.discord.views import find_components
 from bots.playground.discord.world import World
 
@@ -20,6 +28,8 @@ NO_ANSWER = "The application did not respond"
 INTERACTION_FAILED = "This interaction failed"
 
 _BUTTON, _SELECT = 2, 3
+_STICKER_PNG = 1
+"""The `format_type` of a sticker that is one picture."""
 
 
 def get_person(world: World, person: str) -> Person:
@@ -73,6 +83,25 @@ def write(
     post.attachments = [attach(world, post, file) for file in files]
     if channel.is_thread and person.id not in channel.members:
         channel.members.append(person.id)
+    return add_post(world, post)
+
+
+def forward(world: World, person: Person, post: Post, channel: Channel) -> Post:
+    """Forward a message to another place, or the same. Raises ValueError where Discord would not."""
+    if post.is_ephemeral or post.type not in MessageType.WRITTEN:
+        raise ValueError("this message cannot be forwarded")
+    if channel.is_locked:
+        raise ValueError("this thread is locked")
+    forwarded = Post(world.snowflakes.next(), channel.id, person.id)
+    forwarded.flags, forwarded.forwarded = MessageFlags.HAS_SNAPSHOT, take_snapshot(post)
+    return add_post(world, forwarded)
+
+
+def send_sticker(world: World, person: Person, channel: Channel, name: str, text: str) -> Post:
+    """Post a sticker, alone or with a text."""
+    post = Post(world.snowflakes.next(), channel.id, person.id)
+    post.stickers = [{"id": world.snowflakes.next(), "name": name, "format_type": _STICKER_PNG}]
+    set_text(world, post, text)
     return add_post(world, post)
 
 

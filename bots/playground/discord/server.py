@@ -161,6 +161,23 @@ class SimulatedDiscord(Watcher):
         place = people.get_place(self.world, author, channel, thread)
         return people.write(self.world, author, place, text, reply_to, files).id
 
+    async def forward(
+        self, person: str, message: str, channel: str, text: str = "", *, thread: str = ""
+    ) -> str:
+        """Forward a message as a person; a text of one's own follows as a message, as from Discord's app."""
+        author = people.get_person(self.world, person)
+        place = people.get_place(self.world, author, channel, thread)
+        forwarded = people.forward(self.world, author, self._post(message), place)
+        if text.strip():
+            people.write(self.world, author, place, text)
+        return forwarded.id
+
+    async def send_sticker(self, person: str, channel: str, name: str, text: str = "") -> str:
+        """Post a sticker as a person, alone or with a text."""
+        author = people.get_person(self.world, person)
+        place = people.get_place(self.world, author, channel)
+        return people.send_sticker(self.world, author, place, name, text).id
+
     def read_file(self, id_: str) -> SentFile:
         """Give a file. Raises ValueError for an unknown one."""
         file = self.world.state.files.get(id_)

@@ -45,6 +45,7 @@ class MessageFlags:
     EPHEMERAL = 1 << 6
     LOADING = 1 << 7
     SUPPRESS_NOTIFICATIONS = 1 << 12
+    HAS_SNAPSHOT = 1 << 14
     IS_COMPONENTS_V2 = 1 << 15
 
 
@@ -113,6 +114,10 @@ class Post:
     interaction: Json = field(default_factory=dict[str, Any])
     """The `interaction_metadata` of a message that answers one."""
     visible_to: str = ""
+    stickers: list[Json] = field(default_factory=list[Json])
+    """Its `sticker_items`."""
+    forwarded: Json = field(default_factory=dict[str, Any])
+    """What it carries of the message that it forwards; empty for none."""
 
     @property
     def is_ephemeral(self) -> bool:

@@ -56,7 +56,9 @@ def _text(state: State, post: Post) -> str:
     if post.type == MessageType.THREAD_CREATED:
         starter = state.find_user(post.author)
         return f"*{starter.name if starter else 'Someone'} started a thread: {post.content}*"
-    parts = [post.content]
+    parts = [post.content, *(f"*Sticker: {each['name']}*" for each in post.stickers)]
+    if post.forwarded:
+        parts += ["*Forwarded*", *(f"> {line}" for line in post.forwarded["content"].splitlines())]
     for embed in post.embeds:
         parts += [
             f"**{embed['title']}**" if embed.get("title") else "",

@@ -151,6 +151,29 @@ async def _say(simulation: Simulation, fields: Mapping[str, Any]) -> dict[str, A
     return {"id": message_id}
 
 
+async def _edit(simulation: Simulation, fields: Mapping[str, str]) -> dict[str, Any]:
+    if not fields["text"].strip():
+        raise ValueError("a message without text is deleted, not changed")
+    await simulation.edit(fields["message"], fields["text"])
+    return {}
+
+
+async def _delete(simulation: Simulation, fields: Mapping[str, str]) -> dict[str, Any]:
+    await simulation.delete(fields["message"])
+    return {}
+
+
+async def _forward(simulation: Simulation, fields: Mapping[str, str]) -> dict[str, Any]:
+    message_id = await simulation.forward(
+        fields["person"],
+        fields["message"],
+        fields["channel"],
+        fields.get("text", ""),
+        thread=fields.get("thread", ""),
+    )
+    return {"id": message_id}
+
+
 async def _command(simulation: Simulation, fields: Mapping[str, str]) -> dict[str, Any]:
     answer = await simulation.command(
         fields["person"],
@@ -182,6 +205,9 @@ async def _trouble(simulation: Simulation, fields: Mapping[str, str]) -> dict[st
 
 _ACTIONS: dict[str, Action] = {
     "messages": _say,
+    "edits": _edit,
+    "deletions": _delete,
+    "forwards": _forward,
     "commands": _command,
     "complete": _complete,
     "actions": _act,

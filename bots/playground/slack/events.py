@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from bots.playground.slack.files import files_json
+from bots.playground.slack.forwarding import attachments_json
 from bots.playground.slack.state import Channel, Identity, Json, Message, Person, State
 
 MENTION = re.compile(r"<@([A-Z0-9]+)>")
@@ -33,6 +34,8 @@ def message_json(state: State, message: Message) -> Json:
         result["edited"] = {"user": message.user, "ts": message.edited_ts}
     if message.files:
         result |= {"files": files_json(state, message), "upload": False, "display_as_bot": False}
+    if message.forwarded:
+        result["attachments"] = attachments_json(state, message)
     if message.metadata:
         result["metadata"] = message.metadata
     if message.reactions:

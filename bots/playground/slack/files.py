@@ -33,7 +33,7 @@ class Files:
         file = self.state.files.get(request.match_info["file"].partition("-")[2])
         if token != self.bot_token or "files:read" in self.state.denied_scopes:
             return web.Response(text=LOGIN_PAGE, content_type="text/html")
-        if file is None:
+        if file is None or file.is_deleted:
             raise web.HTTPNotFound
         return web.Response(body=file.sent.content, content_type=file.sent.media_type)
 
@@ -71,6 +71,8 @@ def share(state: State, user: str, files: Iterable[SentFile]) -> tuple[str, ...]
 
 def file_json(state: State, file: SharedFile) -> Json:
     """Give a file as events and `files.info` tell of it."""
+    if file.is_deleted:
+        return {"id": file.id, "mode": "tombstone"}
     name, kind = file.sent.name, file.sent.name.rpartition(".")[2].lower()
     url = f"{state.origin}/files-pri/{state.identity.team}-{file.id}/{name}"
     return {
@@ -104,10 +106,10 @@ def files_json(state: State, message: Message) -> list[Json]:
     return [file_json(state, state.files[id_]) for id_ in message.files if id_ in state.files]
 
 
-def file_views(state: State, message: Message) -> list[FileView]:
-    """Show the files of a message."""
-    files = (state.files[id_] for id_ in message.files if id_ in state.files)
-    return [file.sent.view(file.id) for file in files]
+def file_views(state: State, ids: Iterable[str]) -> list[FileView]:
+    """Show files."""
+    files = (state.files[id_] for id_ in ids if id_ in state.files)
+    return [file.sent.view(file.id) for file in files if not file.is_deleted]
 
 
 def places_of(state: State, file: SharedFile) -> list[str]:
@@ -119,7 +121,13 @@ def places_of(state: State, file: SharedFile) -> list[str]:
 def dump_files(state: State) -> list[Json]:
     """Give all files as JSON values."""
     return [
-        {"id": file.id, "user": file.user, "title": file.title, **dump_file(file.sent)}
+        {
+            "id": file.id,
+            "user": file.user,
+            "title": file.title,
+            "is_deleted": file.is_deleted,
+            **dump_file(file.sent),
+        }
         for file in state.files.values()
     ]
 
@@ -127,6 +135,12 @@ def dump_files(state: State) -> list[Json]:
 def restore_files(entries: Iterable[Mapping[str, Any]]) -> dict[str, SharedFile]:
     """Take over what `dump_files` gave."""
     return {
-        entry["id"]: SharedFile(entry["id"], entry["user"], restore_file(entry), entry["title"])
+        entry["id"]: SharedFile(
+            entry["id"],
+            entry["user"],
+            restore_file(entry),
+            entry["title"],
+            entry.get("is_deleted", False),
+        )
         for entry in entries
     }

@@ -12,6 +12,7 @@ from bots.playground.slack import events
 from bots.playground.slack.arguments import Arguments
 from bots.playground.slack.blocks import pressed
 from bots.playground.slack.files import share
+from bots.playground.slack.forwarding import files_of, take_message
 from bots.playground.slack.refusal import RefusedError
 from bots.playground.slack.responses import Responses
 from bots.playground.slack.socket_mode import Delivery, SocketMode
@@ -75,6 +76,35 @@ class People:
             files=share(self._state, author.id, files),
         )
         return self._workspace.post(message)
+
+    def forward(self, person: str, ts: str, channel: str, text: str, thread: str) -> Message:
+        """Forward a message, with a text of one's own or without."""
+        message, author = self._visible(person, ts), self.find_person(person)
+        if message.visible_to or message.is_tombstone:
+            raise ValueError("this message cannot be forwarded")
+        place = self.find_place(person, channel)
+        root = self._state.find_message(place.id, thread) if thread else None
+        copies = message.forwarded or (take_message(self._state, message),)
+        forward = Message(
+            ts=self._state.next_ts(),
+            channel=place.id,
+            user=author.id,
+            text=self.encode(text),
+            thread_ts=root.root if root else "",
+            client_msg_id=str(uuid.uuid4()),
+            forwarded=copies,
+        )
+        return self._workspace.post(forward)
+
+    def delete_file(self, file: str) -> None:
+        """Delete a file: messages that have it name a stone in its place."""
+        found = self._state.files.get(file)
+        if found is None:
+            raise ValueError(f"there is no file {file!r}")
+        self._state.files[file] = replace(found, is_deleted=True)
+        for message in list(self._state.messages.values()):
+            if file in files_of(self._state, message):
+                self._workspace.change(message, message)
 
     def edit(self, ts: str, text: str) -> None:
         """Change a person's message."""

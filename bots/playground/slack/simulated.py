@@ -203,10 +203,16 @@ class SimulatedSlack:
         """Post as a person and send the bot its events. `reply_to` means nothing on Slack."""
         return self._people.say(person, channel, text, thread, files).ts
 
+    async def forward(
+        self, person: str, message: str, channel: str, text: str = "", *, thread: str = ""
+    ) -> str:
+        """Forward a message as a person, with a text of their own or without."""
+        return self._people.forward(person, message, channel, text, thread).ts
+
     def read_file(self, id_: str) -> SentFile:
         """Give a file. Raises ValueError for an unknown one."""
         file = self.state.files.get(id_)
-        if file is None:
+        if file is None or file.is_deleted:
             raise ValueError(f"there is no file {id_!r}")
         return file.sent
 
@@ -217,6 +223,10 @@ class SimulatedSlack:
     async def delete(self, message: str) -> None:
         """Delete a person's message. Raises ValueError when it is none."""
         self._people.delete(message)
+
+    async def delete_file(self, file: str) -> None:
+        """Delete a file, wherever it was shared. Raises ValueError for an unknown one."""
+        self._people.delete_file(file)
 
     async def command(
         self, person: str, channel: str, name: str, text: str = "", *, thread: str = ""

@@ -61,6 +61,7 @@ class SharedFile:
     user: str
     sent: SentFile
     title: str = ""
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ class Message:
     stream_started_at: float = 0.0
     is_tombstone: bool = False
     files: tuple[str, ...] = ()
+    forwarded: tuple[Json, ...] = ()
+    """Copies of the messages that it forwards."""
 
     @property
     def root(self) -> str:
@@ -217,4 +220,5 @@ def _read_message(entry: Mapping[str, Any]) -> Message:
         blocks=tuple(entry["blocks"]),
         reactions=reactions,
         files=tuple(entry.get("files", ())),
+        forwarded=tuple(entry.get("forwarded", ())),
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bots.playground.base import ChannelView, CommandView, MessageView, PersonView, Snapshot
 from bots.playground.slack import blocks
 from bots.playground.slack.files import file_views
+from bots.playground.slack.forwarding import files_of, quote
 from bots.playground.slack.state import Channel, Message, Person, State
 
 
@@ -47,7 +48,7 @@ def message_view(state: State, message: Message) -> MessageView:
         is_streaming=message.stream == "open",
         visible_to=message.visible_to,
         actions=blocks.actions_of(message.blocks),
-        files=file_views(state, message),
+        files=file_views(state, files_of(state, message)),
         reactions=[_EMOJI.get(name, f":{name}:") for name in message.reactions],
     )
 
@@ -59,7 +60,7 @@ def visible_text(message: Message) -> tuple[str, bool]:
         return "\n".join(filter(None, (message.text, shown))), True
     if shown:
         return shown, blocks.is_markdown(message.blocks)
-    return message.text, message.is_markdown
+    return "\n".join(filter(None, (message.text, quote(message)))), message.is_markdown
 
 
 def snapshot(state: State, commands: Sequence[CommandView], is_connected: bool) -> Snapshot:

@@ -114,6 +114,25 @@ class FakeSimulation:
         self.deliver("message", text)
         return message["id"]
 
+    async def edit(self, message: str, text: str) -> None:
+        self.change(self._get(message), text=text, is_edited=True)
+
+    async def delete(self, message: str) -> None:
+        gone = self._get(message)
+        del self.messages[message]
+        self.publish(type="deleted", channel=gone["channel"], id=message)
+
+    async def forward(
+        self, person: str, message: str, channel: str, text: str = "", *, thread: str = ""
+    ) -> str:
+        told = f"{text} [forwarded] {self._get(message)['text']}".strip()
+        return await self.say(person, channel, told, thread=thread)
+
+    def _get(self, message: str) -> MessageView:
+        if message not in self.messages:
+            raise ValueError(f"there is no message {message!r}")
+        return self.messages[message]
+
     async def command(
         self, person: str, channel: str, name: str, text: str = "", *, thread: str = ""
     ) -> str:
@@ -127,8 +146,7 @@ class FakeSimulation:
         return [model for model in MODELS if text in model]
 
     async def act(self, person: str, message: str, action: str, value: str = "") -> None:
-        if message not in self.messages:
-            raise ValueError(f"there is no message {message!r}")
+        self._get(message)
         self.acted.append((person, message, action, value))
 
     def read_file(self, id_: str) -> SentFile:
@@ -177,10 +195,6 @@ class FakeSimulation:
     def change(self, message: MessageView, **changes: Any) -> None:
         message.update(changes)  # pyright: ignore[reportCallIssue, reportArgumentType]
         self.publish(type="message", message=dict(message))
-
-    def delete(self, message: MessageView) -> None:
-        del self.messages[message["id"]]
-        self.publish(type="deleted", channel=message["channel"], id=message["id"])
 
     def add_channel(self, channel: ChannelView) -> None:
         self.channels.append(channel)

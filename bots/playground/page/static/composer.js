@@ -7,9 +7,16 @@ import { suggestionsFor } from "./suggestions.js";
 
 let count = 0;
 
+const TASKS = {
+  reply: ["Replying to ", ""],
+  edit: ["Changing a message of ", ""],
+  forward: ["Forwarding a message of ", ": go where it is to land, and send"],
+};
+
 /**
- * Make a composer. `panel` has the platform, the person and `choose(person)`; `send(text, replyTo, files)` sends and
- * resolves to whether it was taken; `choices(name, text)` asks for a command's values.
+ * Make a composer. `panel` has the platform, the person and `choose(person)`; `send(text, task, files)` sends and
+ * resolves to whether it was taken; `choices(name, text)` asks for a command's values. A task is what is done with
+ * another message: `kind` is one of `TASKS`.
  */
 export function makeComposer({ panel, place, send, choices }) {
   const { platform } = panel;
@@ -41,23 +48,24 @@ export function makeComposer({ panel, place, send, choices }) {
     shelf.input,
   );
   const element = h("div", { class: "foot" }, tries, form);
-  const composer = { element, textarea, replyTo: "" };
+  const composer = { element, textarea, task: null };
 
-  composer.answer = (message) => {
-    composer.replyTo = message?.id ?? "";
-    answering.hidden = !message;
-    if (!message) return;
+  composer.take = (kind, message) => {
+    if (kind === "edit") textarea.value = platform.typed(message.text);
+    else if (composer.task?.kind === "edit") textarea.value = "";
+    composer.task = { kind, message };
+    answering.hidden = false;
     fill(
       answering,
-      "Replying to ",
-      h("b", {}, platform.nameOf(message.author)),
-      h(
-        "button",
-        { type: "button", "aria-label": "Do not reply", onclick: () => composer.answer(null) },
-        "×",
-      ),
+      h("span", {}, TASKS[kind][0], h("b", {}, platform.nameOf(message.author)), TASKS[kind][1]),
+      h("button", { type: "button", "aria-label": "Stop that", onclick: () => panel.drop(composer) }, "×"),
     );
     textarea.focus();
+  };
+  composer.drop = () => {
+    if (composer.task?.kind === "edit") textarea.value = "";
+    composer.task = null;
+    answering.hidden = true;
   };
   composer.render = () => {
     textarea.placeholder = placeholder(platform, place());
@@ -76,24 +84,28 @@ export function makeComposer({ panel, place, send, choices }) {
     );
   };
   const attempt = async (suggestion) => {
+    if (composer.task && composer.task.kind !== "reply") panel.drop(composer);
     if (suggestion.isSent) return submit(suggestion.text);
     textarea.value = suggestion.text;
     textarea.focus();
     menu.refresh();
   };
   const submit = async (text, files = []) => {
-    const replyTo = composer.replyTo;
-    composer.answer(null);
+    const { task } = composer;
+    panel.drop(composer);
     menu.close();
-    return send(text, replyTo, files);
+    const isTaken = await send(text, task, files);
+    if (!isTaken && task) composer.take(task.kind, task.message);
+    return isTaken;
   };
   const submitDraft = async () => {
     const text = textarea.value;
-    const files = shelf.take();
-    if (!text.trim() && !files.length) return;
+    const isWork = composer.task && composer.task.kind !== "reply"; // which takes no files
+    const files = isWork ? [] : shelf.take();
+    if (!text.trim() && !files.length && composer.task?.kind !== "forward") return;
     textarea.value = "";
     if (await submit(text, files)) return;
-    if (!textarea.value) textarea.value = text; // nothing written is lost
+    if (!textarea.value || composer.task?.kind === "edit") textarea.value = text; // nothing written is lost
     shelf.put(files);
   };
   form.addEventListener("submit", (event) => {
@@ -106,9 +118,9 @@ export function makeComposer({ panel, place, send, choices }) {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       submitDraft();
-    } else if (event.key === "Escape" && composer.replyTo) {
+    } else if (event.key === "Escape" && composer.task) {
       event.stopPropagation();
-      composer.answer(null);
+      panel.drop(composer);
     }
   });
   return composer;

@@ -98,15 +98,18 @@ export class Platform {
     return [this.bot, ...this.people].find((person) => person.id === id)?.name ?? id;
   }
 
-  /** Give a text in one line, with names for mentions. */
-  plain(text) {
-    const named = text.replace(/<@[!&]?([A-Z0-9]+)(?:\|[^>]*)?>/g, (_, id) => `@${this.nameOf(id)}`);
-    return named
+  /** Give a text as somebody would type it, with names for mentions. */
+  typed(text) {
+    return text
+      .replace(/<@[!&]?([A-Z0-9]+)(?:\|[^>]*)?>/g, (_, id) => `@${this.nameOf(id)}`)
       .replaceAll("&lt;", "<")
       .replaceAll("&gt;", ">")
-      .replaceAll("&amp;", "&")
-      .replace(/\s+/g, " ")
-      .trim();
+      .replaceAll("&amp;", "&");
+  }
+
+  /** Give a text in one line. */
+  plain(text) {
+    return this.typed(text).replace(/\s+/g, " ").trim();
   }
 
   /** Find the person who alone can talk in a place: the one of a DM. */

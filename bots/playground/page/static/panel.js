@@ -141,12 +141,43 @@ export class Panel {
     announce(text);
   }
 
+  /** Take up a message, to be sent on from whatever place the person goes to. */
+  forward(message) {
+    for (const view of [this.main, this.thread]) view.composer.take("forward", message);
+    (this.thread.place ? this.thread : this.main).composer.textarea.focus();
+  }
+
+  /** Let go of what a composer was to do; a forward is in both. */
+  drop(composer) {
+    const isForward = composer.task?.kind === "forward";
+    for (const each of isForward ? [this.main.composer, this.thread.composer] : [composer]) each.drop();
+  }
+
+  async remove(message) {
+    await post(this.platform.name, "deletions", { message: message.id }).catch((error) =>
+      toast(`${this.platform.title}: ${error.message}`, "error"),
+    );
+  }
+
+  /** Change or forward a message. Throws an Error whose message can be shown. */
+  async work(place, text, { kind, message }) {
+    if (kind === "edit")
+      return post(this.platform.name, "edits", { message: message.id, text: text.trim() });
+    const { channel, thread } = place;
+    const fields = { person: this.personIn(place), message: message.id, text: text.trim(), channel, thread };
+    return post(this.platform.name, "forwards", fields);
+  }
+
   /** Post a message or use a command; resolves to whether the platform took it. */
-  async send(place, text, replyTo, files = []) {
+  async send(place, text, task, files = []) {
     const person = this.personIn(place);
     const command = /^\/(\w+)\s*([\s\S]*)$/.exec(text.trim());
     const known = command && !files.length && this.platform.commands.some((each) => each.name === command[1]);
     try {
+      if (task && task.kind !== "reply") {
+        await this.work(place, text, task);
+        return true;
+      }
       if (known) {
         const fields = {
           person,
@@ -164,7 +195,7 @@ export class Panel {
         channel: place.channel,
         text: text.trim(),
         thread: place.thread,
-        reply_to: replyTo,
+        reply_to: task?.message.id ?? "",
         files: await readFiles(files),
       };
       const { id } = await post(this.platform.name, "messages", fields);

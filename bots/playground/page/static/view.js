@@ -29,7 +29,7 @@ export class View {
     this.composer = makeComposer({
       panel,
       place: () => this.place,
-      send: (text, replyTo, files) => panel.send(this.place, text, replyTo, files),
+      send: (text, task, files) => panel.send(this.place, text, task, files),
       choices: (name, text) => panel.choices(this.place, name, text),
     });
     this.element = h(
@@ -50,7 +50,7 @@ export class View {
     if (!samePlace(this.place, place)) {
       this.elements.clear();
       fill(this.list);
-      this.composer.answer(null);
+      if (this.composer.task?.kind !== "forward") this.composer.drop();
     }
     this.place = place;
     this.element.hidden = !place;
@@ -152,18 +152,25 @@ export class View {
       act: (message, offer, value) => panel.act(this.place, message, offer, value),
       reveal: (id) => this.reveal(id),
       tools: (message) => {
-        if (message.visible_to || (this.isThread && platform.name === "slack")) return null;
-        const reply =
-          platform.name === "slack"
-            ? () => panel.openThread({ channel: message.channel, thread: message.thread || message.id })
-            : () => this.composer.answer(message);
-        return h(
-          "button",
-          { type: "button", tabindex: -1, onclick: reply },
-          platform.name === "slack" ? "Reply in thread" : "Reply",
-        );
+        if (message.visible_to) return null;
+        const tool = (label, onclick, title = null) =>
+          h("button", { type: "button", tabindex: -1, title, onclick }, label);
+        const isOwn = message.author !== platform.bot.id;
+        return [
+          this.replyTool(message, tool),
+          tool("Forward", () => panel.forward(message)),
+          isOwn ? tool("Edit", () => this.composer.take("edit", platform.messages.get(message.id))) : null,
+          isOwn ? tool("Delete", () => panel.remove(message)) : null,
+        ];
       },
     };
+  }
+
+  replyTool(message, tool) {
+    if (this.platform.name !== "slack") return tool("Reply", () => this.composer.take("reply", message));
+    if (this.isThread) return null;
+    const place = { channel: message.channel, thread: message.thread || message.id };
+    return tool("Reply", () => this.panel.openThread(place), "Reply in thread");
   }
 
   headingContent() {

@@ -14,11 +14,13 @@ from bots.playground.slack.workspace import Workspace
 
 
 def info(workspace: Workspace, args: Arguments) -> Json:
-    """Tell of a file. Raises RefusedError `file_not_found`, `missing_scope`."""
+    """Tell of a file. Raises RefusedError `file_not_found`, `file_deleted`, `missing_scope`."""
     workspace.require_scope("files:read")
     file = workspace.state.files.get(args.required("file"))
     if file is None:
         raise RefusedError("file_not_found")
+    if file.is_deleted:
+        raise RefusedError("file_deleted")
     return {
         "file": file_json(workspace.state, file) | {"channels": places_of(workspace.state, file)}
     }

@@ -47,7 +47,7 @@ async def test_ephemeral_message_is_seen_by_one_person(page: Page, stage: Stage)
 async def test_deleted_message_goes(page: Page, stage: Stage) -> None:
     message = stage.discord.post("C1", "oops")
     await expect(view(page, "discord").locator(".message")).to_have_count(1)
-    stage.discord.delete(message)
+    await stage.discord.delete(message["id"])
     await expect(view(page, "discord").locator(".message")).to_have_count(0)
 
 
@@ -92,3 +92,51 @@ async def test_reactions_come_and_go_below_a_message(page: Page, stage: Stage) -
     await expect(shown).to_have_text(["👀"])
     stage.slack.change(message, reactions=[])
     await expect(shown).to_have_count(0)
+
+
+# What people do with messages
+
+
+async def test_message_is_forwarded_to_where_the_person_goes(page: Page, stage: Stage) -> None:
+    stage.slack.post("C1", "at nine", author="U1")
+    await view(page).locator(".message").hover()
+    await view(page).get_by_role("button", name="Forward").click()
+    await expect(view(page).locator(".answering")).to_contain_text("Forwarding a message of Ada")
+    await page.locator(".slack .place", has_text="random").click()
+    await page.keyboard.type("what is this?")
+    await page.keyboard.press("Enter")
+    await expect(last_body(page)).to_have_text("what is this? [forwarded] at nine")
+    await expect(view(page).locator(".answering")).to_be_hidden()
+    assert list(stage.slack.messages.values())[-1]["channel"] == "C2"
+
+
+async def test_forward_is_let_go_of_by_escape(page: Page, stage: Stage) -> None:
+    stage.discord.post("C1", "at nine", author="U1")
+    await view(page, "discord").locator(".message").hover()
+    await view(page, "discord").get_by_role("button", name="Forward").click()
+    await page.keyboard.press("Escape")
+    await expect(view(page, "discord").locator(".answering")).to_be_hidden()
+    await page.keyboard.press("Enter")
+    assert len(stage.discord.messages) == 1
+
+
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+async def test_own_message_is_changed_and_deleted(page: Page, stage: Stage, platform: str) -> None:
+    getattr(stage, platform).post("C1", "first line\nsecond <@B1>", author="U1")
+    await view(page, platform).locator(".message").hover()
+    await view(page, platform).get_by_role("button", name="Edit").click()
+    await expect(composer(page, platform)).to_have_value("first line\nsecond @skein")
+    await composer(page, platform).fill("another")
+    await page.keyboard.press("Enter")
+    await expect(last_body(page, platform)).to_have_text("another")
+    await expect(composer(page, platform)).to_have_value("")
+    await view(page, platform).locator(".message").hover()
+    await view(page, platform).get_by_role("button", name="Delete").click()
+    await expect(view(page, platform).locator(".message")).to_have_count(0)
+
+
+async def test_message_of_the_bot_is_nobodys_to_change(page: Page, stage: Stage) -> None:
+    stage.discord.post("C1", "an answer")
+    await view(page, "discord").locator(".message").hover()
+    tools = view(page, "discord").locator(".message .tools button")
+    await expect(tools).to_have_text(["Reply", "Forward"])
