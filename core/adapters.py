@@ -88,19 +88,23 @@ def _build_adapter(
         case "anthropic":
             return AnthropicProvider(name, session, base_url, key, timeouts, thinking=thinking)
         case "deluge":
-            return build_deluge(name, session, choose_key_finder(settings), timeouts)
+            return build_deluge(name, session, choose_key_finder(settings), timeouts, thinking)
         case "demo":
             return DemoProvider(name)
 
 
 def build_deluge(
-    name: str, session: aiohttp.ClientSession, get_key: KeyFinder, timeouts: Timeouts
+    name: str,
+    session: aiohttp.ClientSession,
+    get_key: KeyFinder,
+    timeouts: Timeouts,
+    thinking: Thinking,
 ) -> Provider:
     """Build the adapter of LM Deluge, an extra. Raises ModuleNotFoundError where it is not installed."""
     # Imported only where it is used: it takes half a second, and is not there by itself.
     from core.providers.deluge import DelugeProvider
 
-    return DelugeProvider(name, session, get_key, timeouts)
+    return DelugeProvider(name, session, get_key, timeouts, thinking=thinking)
 
 
 def list_deluge_models() -> frozenset[str]:

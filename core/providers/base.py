@@ -130,6 +130,10 @@ class Provider(Protocol):
         """
         ...
 
+    def find_room(self, request: Request) -> int:
+        """Say how many tokens an answer may take at the most, thoughts and all, as far as is known."""
+        ...
+
     async def aclose(self) -> None:
         """Release what the provider holds. A shared session is not its to close."""
         ...

@@ -30,6 +30,7 @@ from core.conversation import Message, Usage
 from core.errors import AuthError, BadRequestError, ProviderError, UnreachableError
 from core.providers.base import Chunk, FinishReason, Request, Timeouts
 from core.providers.wire.bounds import Bounds
+from core.providers.wire.dialect import Thinking
 from core.providers.wire.http import read_refusal
 from core.providers.wire.proxy import find_proxy
 from core.providers.wire.refusal import Refusal, clean_detail, make_error, parse_refusal
@@ -79,8 +80,11 @@ class DelugeProvider:
         session: aiohttp.ClientSession,
         get_key: KeyFinder,
         timeouts: Timeouts | None = None,
+        *,
+        thinking: Thinking | None = None,
     ) -> None:
         self.name = name
+        self._thinking = thinking or Thinking()
         self._session = session
         self._get_key = get_key
         self._timeouts = timeouts or Timeouts()
@@ -96,11 +100,17 @@ class DelugeProvider:
         line = _Line(label, self._session, bounds, key)
         asking = _Asking(label, model, bounds, line)
         try:
-            await asking.begin(_make_context(request, model, key))
+            await asking.begin(_make_context(request, model, key, self._thinking))
             async with aclosing(asking.read()) as chunks:
                 yield chunks
         finally:
             await asking.aclose()
+
+    def find_room(self, request: Request) -> int:
+        """Say how many tokens an answer may take at the most, thoughts and all, as far as is known."""
+        if request.model not in registry:
+            return request.max_new_tokens
+        return _find_room(request, APIModel.from_registry(request.model), self._thinking)
 
     async def aclose(self) -> None:
         """Nothing to release: the session is its owner's."""
@@ -276,9 +286,17 @@ def _stretch(timeouts: Timeouts, model: APIModel) -> Timeouts:
     return replace(timeouts, first_token=timeouts.total)
 
 
-def _make_context(request: Request, model: APIModel, key: str) -> RequestContext:
+def _find_room(request: Request, model: APIModel, thinking: Thinking) -> int:
+    return request.max_new_tokens + (thinking.max_tokens if model.reasoning_model else 0)
+
+
+def _make_context(
+    request: Request, model: APIModel, key: str, thinking: Thinking
+) -> RequestContext:
     """Word a request for LM Deluge: one attempt, and nothing shared with any other."""
-    sampling = SamplingParams(max_new_tokens=request.max_new_tokens)
+    sampling = SamplingParams(max_new_tokens=_find_room(request, model, thinking))
+    if model.reasoning_model:
+        sampling.reasoning_effort = thinking.effort
     if request.temperature is not None:
         sampling.temperature = request.temperature
     messages = [_make_message(message) for message in request.messages]

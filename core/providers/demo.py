@@ -26,6 +26,7 @@ _COMMAND = re.compile(
     re.IGNORECASE,
 )
 _MEMORY = re.compile(r"^<memory>\n(.*?)\n</memory>\n\n", re.DOTALL)
+_PINS = re.compile(r"(?:\A|\n\n)People here want you to keep in mind:\n(.*)\Z", re.DOTALL)
 _SUMMARY = re.compile(r"<summary>\n(.*?)\n</summary>", re.DOTALL)
 _TOLD = re.compile(r"<messages>\n(.*?)\n</messages>", re.DOTALL)
 _SUMMARY_LINES = 12
@@ -48,6 +49,10 @@ class DemoProvider:
             raise self._failure(request)
         async with aclosing(self._words(request, command, argument)) as chunks:
             yield chunks
+
+    def find_room(self, request: Request) -> int:
+        """Say how many tokens an answer may take at the most."""
+        return request.max_new_tokens
 
     async def aclose(self) -> None:
         """Nothing to release."""
@@ -122,9 +127,17 @@ def render_summary(messages: Sequence[Message]) -> str:
 
 def _render_talk(messages: Sequence[Message]) -> str:
     said = [message.text for message in messages if message.role == "user"]
-    if remembered := _MEMORY.match(said[0]):
-        said[0] = said[0][remembered.end() :]
-        return _render_late_talk(said, remembered[1])
+    if not (remembered := _MEMORY.match(said[0])):
+        return _render_early_talk(said)
+    said[0] = said[0][remembered.end() :]
+    pins = _PINS.search(remembered[1])
+    summary = _PINS.sub("", remembered[1])
+    talk = _render_late_talk(said, summary) if summary else _render_early_talk(said)
+    return f"{talk}\n\nI keep in mind:\n\n{pins[1]}" if pins else talk
+
+
+def _render_early_talk(said: Sequence[str]) -> str:
+    """Answer in a thread that goes along whole."""
     speaker, question = _split_speaker(said[-1])
     name = f", {speaker}" if speaker else ""
     if len(said) == 1:

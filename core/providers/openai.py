@@ -93,6 +93,11 @@ class OpenAIProvider:
             )
         )
 
+    def find_room(self, request: Request) -> int:
+        """Say how many tokens an answer may take at the most, thoughts and all, as far as is known."""
+        dialect = self._server.dialects.get(request.model)
+        return dialect.find_room(request.max_new_tokens, self._thinking)
+
     async def aclose(self) -> None:
         """Nothing to release: the session is its owner's."""
 

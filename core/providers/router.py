@@ -22,7 +22,7 @@ from core.providers.asking.attempts import Attempts, Patience
 from core.providers.asking.breaker import BreakerState
 from core.providers.asking.breakers import Breakers
 from core.providers.asking.chain import Chain
-from core.providers.asking.opened import Opened, estimate_tokens
+from core.providers.asking.opened import Opened, estimate_input_tokens
 from core.providers.asking.retry import NoTurnError, RetryPolicy
 from core.providers.base import Chunk, Limiter, ModelRef, Provider, Request
 from core.providers.catalogue import Catalogue
@@ -153,11 +153,12 @@ class Router:
     def _find_fallbacks(self, ref: ModelRef, request: Request) -> tuple[ModelRef, ...]:
         """Give those of a model's fallbacks that can take the request."""
         has_images = any(message.images for message in request.messages)
-        tokens = estimate_tokens(request)
+        sent = estimate_input_tokens(request)
         return tuple(
             fallback
             for fallback in self._setup.catalogue.find_fallbacks(ref)
-            if fallback.window_tokens >= tokens and (fallback.image_tokens or not has_images)
+            if fallback.window_tokens >= sent + fallback.address(request).max_new_tokens
+            and (fallback.image_tokens or not has_images)
         )
 
     async def _ask_until_answered(self, chain: Chain, request: Request) -> Opened:

@@ -76,6 +76,10 @@ class SightedProvider:
                 )
             yield chunks
 
+    def find_room(self, request: Request) -> int:
+        """Say how many tokens an answer may take at the most, thoughts and all, as far as is known."""
+        return self._inner.find_room(request)
+
     async def aclose(self) -> None:
         """Release what the provider holds."""
         await self._inner.aclose()

@@ -20,11 +20,10 @@ from core.providers.asking.opened import (
     RequestMeter,
     correct_failed,
     estimate_input_tokens,
-    estimate_tokens,
 )
 from core.providers.asking.retry import NoTurnError, RetryPolicy
 from core.providers.asking.tally import Tally
-from core.providers.base import Admission, Chunk, Limiter, ModelRef, Provider, Request
+from core.providers.base import Admission, Asker, Chunk, Limiter, ModelRef, Provider, Request
 
 
 @dataclass(slots=True)
@@ -84,7 +83,9 @@ class Attempts:
         if provider is None:
             raise BadRequestError(str(ref), "its provider is not configured any more")
         request = ref.address(request)
-        admission, leave = await self._wait_for_leave(ref, request, patience)
+        # The most that it can take: providers, too, count the answer's limit at first.
+        tokens = estimate_input_tokens(request) + provider.find_room(request)
+        admission, leave = await self._wait_for_leave(ref, request.asker, tokens, patience)
         tally = Tally(ref, self._metrics, self._clock)
         try:
             opened = await self._open(provider, ref, request, admission, number, tally)
@@ -110,7 +111,7 @@ class Attempts:
             limiter.pause(duration)
 
     async def _wait_for_leave(
-        self, ref: ModelRef, request: Request, patience: Patience
+        self, ref: ModelRef, asker: Asker, tokens: int, patience: Patience
     ) -> tuple[Admission, Leave]:
         """Wait for the breaker and for the limits. Raises ProviderError.
 
@@ -123,21 +124,21 @@ class Attempts:
                 await self._breakers.wait(ref, patience.for_breakers)
             finally:
                 patience.for_breakers -= timedelta(seconds=self._clock() - began_at)
-            admission = await self._admit(ref, request, patience.in_queue)
+            admission = await self._admit(ref, asker, tokens, patience.in_queue)
             if leave := self._breakers.admit_nowait(ref):
                 return admission, leave
             admission.withdraw()
 
     async def _admit(
-        self, ref: ModelRef, request: Request, max_wait: timedelta | None
+        self, ref: ModelRef, asker: Asker, tokens: int, max_wait: timedelta | None
     ) -> Admission:
         """Wait for leave from the provider's limits. Raises NoTurnError."""
-        limiter, tokens = self._limiters[ref.provider], estimate_tokens(request)
+        limiter = self._limiters[ref.provider]
         began_at, is_admitted = self._clock(), False
         seconds = None if max_wait is None else max_wait.total_seconds()
         try:
             async with asyncio.timeout(seconds):
-                admission = await limiter.admit(str(ref), tokens, request.asker)
+                admission = await limiter.admit(str(ref), tokens, asker)
             is_admitted = True
         except TimeoutError as error:
             detail = f"no turn under the limits within {seconds:g} s, and others stand ready"

@@ -101,8 +101,3 @@ def correct_failed(admission: Admission, error: ProviderError) -> None:
 def estimate_input_tokens(request: Request) -> int:
     """Estimate what a request's input takes."""
     return tokens.estimate_input_tokens(request.system, request.messages)
-
-
-def estimate_tokens(request: Request) -> int:
-    """Estimate the most that a request can take; providers, too, count the answer's limit at first."""
-    return estimate_input_tokens(request) + request.max_new_tokens

@@ -104,12 +104,15 @@ class Dialect:
         """Whether it has not refused a parameter."""
         return parameter not in self.left_out
 
-    def find_limit(self, answer_tokens: int, thinking: Thinking) -> dict[str, int]:
-        """Give the parameter for the longest answer, thoughts and all; none where the model takes none."""
-        if not self.limits:
-            return {}
+    def find_room(self, answer_tokens: int, thinking: Thinking) -> int:
+        """Give the tokens of the longest answer, thoughts and all."""
         tokens = answer_tokens + (thinking.max_tokens if self.is_thinker else 0)
-        return {self.limits[0]: min(tokens, self.max_tokens or tokens)}
+        return min(tokens, self.max_tokens or tokens)
+
+    def find_limit(self, answer_tokens: int, thinking: Thinking) -> dict[str, int]:
+        """Give the parameter for the longest answer; none where the model takes none."""
+        room = self.find_room(answer_tokens, thinking)
+        return dict.fromkeys(self.limits[:1], room)
 
 
 @dataclass(frozen=True, slots=True)

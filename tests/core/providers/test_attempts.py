@@ -71,6 +71,9 @@ class TimedProvider:
     async def _play(self) -> AsyncIterator[Chunk]:
         yield Chunk("Hello")
 
+    def find_room(self, request: Request) -> int:
+        return request.max_new_tokens
+
     async def aclose(self) -> None:
         pass
 

@@ -35,6 +35,7 @@ from core.errors import (
 from core.files.values import Image
 from core.providers.base import Request, Timeouts
 from core.providers.deluge import DelugeProvider
+from core.providers.wire.dialect import Thinking
 from tests.core.providers.contract import Kit, ProviderContract, ask, read, text_of
 from tests.core.providers.kits import HttpKit
 from tests.core.providers.scripted_server import (
@@ -59,12 +60,14 @@ def registered() -> Iterator[None]:
         del registry[name]
 
 
-def register(server: ScriptedModelServer, name: str, spec: str, provider: str) -> None:
+def register(
+    server: ScriptedModelServer, name: str, spec: str, provider: str, *, is_thinker: bool = False
+) -> None:
     registry.pop(name, None)
     base = server.openai_url
     register_model(
         id=name, name=name, api_base=base, api_key_env_var="SCRIPTED_KEY", api_spec=spec,
-        provider=provider,
+        provider=provider, reasoning_model=is_thinker,
     )  # fmt: skip
 
 
@@ -233,6 +236,25 @@ async def test_what_is_asked_is_worded_whole(
         "system", "user", "assistant", "user",
     ]  # fmt: skip
     assert (payload["temperature"], payload["max_completion_tokens"]) == (0.5, 100)
+
+
+async def test_a_model_that_thinks_has_room_for_it_and_is_told_how_long(
+    session: aiohttp.ClientSession, server: ScriptedModelServer
+) -> None:
+    question = ask("scripted-thinker")
+    for effort, told in (("high", "high"), (None, "low")):  # LM Deluge's own word for none
+        thinking = Thinking(1000, effort)
+        provider = DelugeProvider("deluge", session, lambda _: SecretStr(KEY), thinking=thinking)
+        register(server, "scripted-small", "openai", "openai")
+        register(server, "scripted-thinker", "openai", "openai", is_thinker=True)
+        await read(provider, question)
+        payload = server.requests[-1].payload
+        assert (payload["reasoning_effort"], payload["max_completion_tokens"]) == (told, 1100)
+        assert provider.find_room(question) == 1100
+        assert provider.find_room(ask("scripted-small")) == provider.find_room(ask("unknown"))
+        await read(provider, ask("scripted-small"))
+        assert "reasoning_effort" not in server.requests[-1].payload
+        assert server.requests[-1].payload["max_completion_tokens"] == 100
 
 
 async def test_a_missing_key_and_an_unknown_model_are_named(

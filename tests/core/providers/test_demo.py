@@ -50,6 +50,22 @@ async def test_it_quotes_what_was_said_earlier_in_the_thread() -> None:
     assert "3 messages" in text
 
 
+PINNED = "People here want you to keep in mind:\n- The boat leaves on Friday"
+SUMMED_UP = "What was said earlier in this conversation, in short:\n- Ada: my cat is called Wool"
+
+
+async def test_what_is_pinned_is_told_below_what_the_thread_said() -> None:
+    text = await answer(f"<memory>\n{PINNED}\n</memory>\n\nMy cat is called Wool", "Nice.", "And?")
+    assert "Earlier in this thread you said “My cat is called Wool”" in text
+    assert text.endswith("I keep in mind:\n\n- The boat leaves on Friday")
+
+
+async def test_what_is_sent_in_short_is_told_apart_from_what_is_pinned() -> None:
+    text = await answer(f"<memory>\n{SUMMED_UP}\n\n{PINNED}\n</memory>\n\nAnd?")
+    assert "of what came before these notes:\n\n- Ada: my cat is called Wool\n\n`!history`" in text
+    assert text.endswith("I keep in mind:\n\n- The boat leaves on Friday")
+
+
 async def test_a_first_message_is_greeted_with_what_can_be_tried() -> None:
     text = await answer("Ada Lovelace: Good morning")
     assert text.startswith("Hello, Ada Lovelace! You said “Good morning”")

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.config.tables import ModelTable
 from core.conversation import Message
 from core.errors import (
     AuthError,
@@ -238,6 +239,16 @@ async def test_a_fallback_too_small_for_the_question_is_not_asked() -> None:
     with pytest.raises(OverloadedError):
         await chain.ask(long)
     assert chain.counts == (3, 0)
+
+
+async def test_a_fallback_whose_own_answers_are_short_needs_no_room_for_long_ones() -> None:
+    chain = Chain([(overloaded(),)], [HELLO])
+    small = ModelTable(window_tokens=1000, max_new_tokens=100)
+    endpoints = [Endpoint(name, "openai", "http://x", "m") for name in ("a", "b")]
+    catalogue = Catalogue(endpoints, Choice(fallbacks=("b/m",)), {"b/m": small})
+    chain.router.change(Setup(catalogue, chain.providers, chain.limiters))
+    await chain.ask(replace(QUESTION, max_new_tokens=4096))
+    assert chain.b.requests[0].max_new_tokens == 100
 
 
 async def test_a_fallback_that_cannot_see_gets_no_images() -> None:

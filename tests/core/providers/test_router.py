@@ -47,6 +47,7 @@ class ScriptedProvider:
         self.scripts = deque(scripts)
         self.requests = list[Request]()
         self.open_count = 0
+        self.thought_tokens = 0
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Chunk]]:
@@ -66,6 +67,9 @@ class ScriptedProvider:
             if isinstance(step, ProviderError):
                 raise step
             yield step
+
+    def find_room(self, request: Request) -> int:
+        return request.max_new_tokens + self.thought_tokens
 
     async def aclose(self) -> None:
         self.scripts.clear()
@@ -303,6 +307,17 @@ async def test_usage_takes_the_place_of_the_estimate() -> None:
     bench = Bench(HELLO, HELLO, tokens=120)
     await bench.ask()  # estimated at more than 100 tokens, 7 in truth
     assert await bench.ask() == "Hello you"
+
+
+async def test_what_a_model_may_think_is_reserved_too() -> None:
+    bench = Bench(HELLO, HELLO, tokens=300)
+    bench.provider.thought_tokens = 190
+    await bench.ask()
+    asking = asyncio.create_task(bench.ask())  # 7 were taken, and more than 293 may be
+    await asyncio.sleep(0)
+    assert bench.limiter.waiting_count == 1
+    bench.clock.advance(60)
+    assert await asking == "Hello you"
 
 
 async def test_an_answer_without_usage_is_counted_by_its_length() -> None:

@@ -15,6 +15,7 @@ from core.errors import BadRequestError, ProviderError
 from core.providers.anthropic import AnthropicProvider
 from core.providers.base import Asker, Chunk, Provider
 from core.providers.openai import OpenAIProvider
+from core.providers.sighted import SightedProvider
 from core.providers.wire.dialect import Thinking
 from tests.core.providers.completions import delta, raw
 from tests.core.providers.contract import ask, read, text_of
@@ -106,7 +107,9 @@ class TestRoom:
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:
         server.play(raw(delta("Hello", "stop"), spent(90, 80), "[DONE]"))
+        assert provider.find_room(ask("m")) == 100
         await read(provider, ask("m"))
+        assert SightedProvider(provider).find_room(ask("m")) == 1100
         await read(provider, ask("m"))
         assert limits(server) == [100, 1100]
 
@@ -170,6 +173,7 @@ class TestRoom:
         server.play(messages(block, thought, end, {"type": "message_stop"}))
         assert text_of(await read(provider, ask("m")))
         assert limits(server) == [100, 1100]
+        assert provider.find_room(ask("m")) == 1100
 
 
 class TestEffort:
