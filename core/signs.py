@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Coroutine, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -33,13 +34,20 @@ class Sign(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A sign that is shown, or about to be: `ended` says that the message waits no more."""
+
+    ended: asyncio.Event
+    task: asyncio.Task[None]
+
+
 class Signs:
     """Shows signs, one task each, so that no reply waits for one or fails with it."""
 
     def __init__(self) -> None:
         self._signs: dict[str, Sign] = {}
-        self._endings: dict[int, asyncio.Event] = {}
-        self._standing: dict[int, asyncio.Task[None]] = {}
+        self._standing: dict[int, _Standing] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
 
@@ -50,23 +58,22 @@ class Signs:
     def show(self, turn: Turn) -> None:
         """Show that a turn was noticed, until it is cleared."""
         sign = self._signs.get(turn.key.platform)
-        if sign is None or turn.id in self._endings or len(self._tasks) >= MAX_SIGNS:
+        if sign is None or turn.id in self._standing or len(self._tasks) >= MAX_SIGNS:
             return
-        self._endings[turn.id] = ending = asyncio.Event()
-        self._standing[turn.id] = self._start(self._keep(sign, turn, ending))
+        ended = asyncio.Event()
+        self._standing[turn.id] = _Standing(ended, self._start(self._keep(sign, turn, ended)))
 
     def clear(self, turn_ids: Iterable[int]) -> None:
         """Take away the signs of turns, as far as this process showed them."""
         for turn_id in turn_ids:
-            if ending := self._endings.pop(turn_id, None):
-                ending.set()
-                del self._standing[turn_id]
+            if standing := self._standing.pop(turn_id, None):
+                standing.ended.set()
 
     def forget(self, turn_ids: Iterable[int]) -> None:
         """Leave signs to the process that runs these turns."""
         for turn_id in turn_ids:
-            if self._endings.pop(turn_id, None):
-                self._standing.pop(turn_id).cancel()
+            if standing := self._standing.pop(turn_id, None):
+                standing.task.cancel()
 
     def clear_old(self, turns: Iterable[Turn]) -> None:
         """Take away the signs that another process may have shown on the messages of turns."""
@@ -77,17 +84,17 @@ class Signs:
 
     async def aclose(self) -> None:
         """Let calls under way end. Signs that stand are taken away by whoever runs their turns."""
-        for task in self._standing.values():
-            task.cancel()
+        for standing in self._standing.values():
+            standing.task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_CALLS.total_seconds())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _keep(self, sign: Sign, turn: Turn, ending: asyncio.Event) -> None:
+    async def _keep(self, sign: Sign, turn: Turn, ended: asyncio.Event) -> None:
         async with beside(self._try(sign.show(turn.key, turn.message_id))):
-            await ending.wait()
+            await ended.wait()
         await self._try(sign.remove(turn.key, turn.message_id))
 
     async def _try(self, call: Awaitable[None]) -> None:

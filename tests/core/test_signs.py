@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -26,6 +27,8 @@ class RecordingSign:
         self.error: Exception | None = None
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
+        self.may_be_removed = asyncio.Event()
+        self.may_be_removed.set()
         self._changed = asyncio.Event()
 
     async def show(self, key: ThreadKey, message_id: str) -> None:
@@ -35,6 +38,7 @@ class RecordingSign:
 
     async def remove(self, key: ThreadKey, message_id: str) -> None:
         self._note("remove", message_id)
+        await self.may_be_removed.wait()
         self.marked.discard(message_id)
 
     def _note(self, what: str, message_id: str) -> None:
@@ -136,8 +140,8 @@ async def test_a_mark_that_hangs_holds_up_no_reply_and_goes_all_the_same(
 
 
 @pytest.mark.parametrize("error", [SkeinError("missing_scope"), LookupError("nobody expected it")])
-async def test_a_mark_that_fails_holds_up_no_reply(
-    core: Core, sign: RecordingSign, error: Exception
+async def test_a_mark_that_fails_holds_up_no_reply_and_is_told(
+    core: Core, sign: RecordingSign, error: Exception, caplog: pytest.LogCaptureFixture
 ):
     sign.error = error
     async with busy(core):
@@ -145,6 +149,7 @@ async def test_a_mark_that_fails_holds_up_no_reply(
         await sign.wait_for(("show", "t1-1"))
     shown = await core.sinks.wait_for(2)
     assert shown[1].text == "Answer to second"
+    assert str(error) in caplog.text
 
 
 async def test_trouble_with_marks_is_told_once(
@@ -175,7 +180,21 @@ async def test_a_mark_stays_for_the_process_that_takes_the_turn_up(core: Core, s
     async with busy(core):
         await core.turns.submit(make_incoming("second", number=1))
         await sign.wait_until(lambda: bool(sign.calls))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             await core.turns.halt()
     assert sign.marked == {"t1-1"}
     assert sign.calls == [("show", "t1-1")]
+
+
+async def test_a_removal_that_hangs_does_not_hold_up_the_end(
+    core: Core, sign: RecordingSign, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(signs, "LAST_CALLS", timedelta())
+    sign.may_be_removed.clear()
+    async with busy(core):
+        await core.turns.submit(make_incoming("second", number=1))
+        await sign.wait_for(("show", "t1-1"))
+    await core.sinks.wait_for(2)
+    await sign.wait_for(("remove", "t1-1"))
+    async with asyncio.timeout(10):
+        await core.turns.halt()
