@@ -274,6 +274,14 @@ async def test_an_open_fence_is_closed_while_it_grows_only_where_edits_can_take_
     assert reply.text == ["```py\nx = 1\n```"]
 
 
+async def test_a_fence_that_the_model_left_open_is_closed_in_the_end(outlet: RecordingOutlet):
+    reply = Reply(outlet)
+    await reply.sink.start()
+    await reply.sink.finish("```py\nx = 1")
+    await reply.sink.aclose()
+    assert reply.text == ["```py\nx = 1\n```"]
+
+
 def test_replies_share_the_calls_of_a_minute():
     pace = Pace(timedelta(seconds=0.5), calls_per_minute=100)
     pace.active = 1

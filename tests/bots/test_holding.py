@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bots.delivery import NOTICE_MARK, TransientError
 from core.conversation import ReplyMessage
-from core.errors import StoreError
+from core.errors import LeaseDoubtfulError, StoreError
 from tests.bots.recording_outlet import RecordingOutlet, Reply
 
 
@@ -34,6 +36,36 @@ async def test_notice_is_renewed_and_becomes_the_answer(outlet: RecordingOutlet)
     assert reply.text == ["Hello, world"]
     assert outlet.calls.count("post") == 1
     assert {message.part for message in reply.recorded} == {0}
+
+
+async def test_notice_said_again_is_not_shown_again(outlet: RecordingOutlet) -> None:
+    reply = await hold(outlet)
+    reply.sink.hold("Queued, 2 ahead of you.")
+    reply.sink.hold("Queued, you are next.")
+    await outlet.wait_until(lambda: reply.text == ["Queued, you are next."])
+    reply.sink.hold("Queued, you are next.")
+    reply.sink.update("Hello")
+    await outlet.wait_until(lambda: reply.text == ["Hello"])
+    await reply.sink.aclose()
+    assert [call for call in outlet.calls if call != "seal"] == ["post", "edit", "edit"]
+
+
+async def test_notice_is_not_shown_while_another_process_may_run_the_turn(
+    outlet: RecordingOutlet,
+) -> None:
+    looked = asyncio.Event()
+
+    def check() -> None:
+        looked.set()
+        raise LeaseDoubtfulError("turn 1")
+
+    reply = Reply(outlet, check=check)
+    await reply.sink.start()
+    reply.sink.hold("Queued, you are next.")
+    async with asyncio.timeout(10):
+        await looked.wait()
+    await reply.sink.aclose()
+    assert outlet.calls == []
 
 
 async def test_notice_is_recorded_before_the_answer_begins(outlet: RecordingOutlet) -> None:
