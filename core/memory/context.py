@@ -17,6 +17,8 @@ _MOST_FULL = 0.75
 """How full of talk the room gets before a summary takes over the older half of it."""
 _FULL_AFTERWARDS = 0.4
 _LEAST_SUMMARY_TOKENS = 40
+_LEAST_QUESTION_TOKENS = 40
+"""What each of several messages that are answered together has, at the least."""
 
 
 def fit_answer(max_new_tokens: int, window_tokens: int) -> int:
@@ -31,7 +33,7 @@ def fit_summary(room_tokens: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What there is to send. `messages` come oldest first, and the last one is the question."""
+    """What there is to send. `messages` come oldest first; the question is all behind the last answer."""
 
     messages: Sequence[Message]
     system: str = ""
@@ -50,7 +52,7 @@ class Fitted:
     pins: tuple[Pin, ...]
     """Those that are sent on their own: one whose message is sent is not sent twice."""
     said: tuple[Message, ...]
-    """The messages of the conversation that are sent as they were said."""
+    """The messages of the conversation that are sent as they were said, the question's the last."""
     is_cut: bool
     """Whether the question was too long to be sent whole."""
 
@@ -84,20 +86,20 @@ def _fit(material: Material, room_tokens: int) -> Fitted:
     system = cut_text(material.system, left // 2) if material.system else ""
     left -= estimate_tokens(system)
     spoken = [each for each in name_speakers(material.messages) if each.role != "system"]
-    *earlier, whole = spoken
+    earlier, whole = split_question(spoken)
     remembered = estimate_tokens(render_memory(material.summary, material.pins))
-    question = cut_message(whole, left - min(remembered * 3 // 2, left // 4))
-    left -= estimate_message_tokens(question)
+    question = cut_question(whole, left - min(remembered * 3 // 2, left // 4))
+    left -= sum(map(estimate_message_tokens, question))
     pins = _choose_pins(material.pins, left)
     summary = _fit_beside(material.summary, pins, left)
     memory = render_memory(summary, pins)
     left -= estimate_tokens(memory) if memory else 0
-    said = (*_choose_turns(earlier, left), question)
+    said = (*_choose_turns(earlier, left), *question)
     sent = _find_positions(said)
     pins = tuple(pin for pin in pins if pin.position not in sent)
     preamble = [Message.user(memory)] if (memory := render_memory(summary, pins)) else []
     messages = tuple(merge_same_role([*preamble, *said]))
-    return Fitted(messages, system, summary, pins, said, is_cut=question != whole)
+    return Fitted(messages, system, summary, pins, said, is_cut=question != tuple(whole))
 
 
 def plan_summary(
@@ -170,6 +172,25 @@ def merge_same_role(messages: Sequence[Message]) -> list[Message]:
             merged.append(message)
             role = message.role
     return merged
+
+
+def split_question(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
+    """Split off the question: what people said since the last answer, which one reply may answer."""
+    begin = len(messages) - 1
+    while begin and messages[begin - 1].role == messages[begin].role == "user":
+        begin -= 1
+    return messages[:begin], messages[begin:]
+
+
+def cut_question(question: Sequence[Message], max_tokens: int) -> tuple[Message, ...]:
+    """Cut what has more than its share of a question of several messages; of very many, drop the oldest."""
+    kept = question[-max(1, max_tokens // _LEAST_QUESTION_TOKENS) :]
+    cut: dict[int, Message] = {}
+    by_size = sorted(range(len(kept)), key=lambda place: estimate_message_tokens(kept[place]))
+    for place in by_size:
+        cut[place] = cut_message(kept[place], max_tokens // (len(kept) - len(cut)))
+        max_tokens -= estimate_message_tokens(cut[place])
+    return tuple(cut[place] for place in range(len(kept)))
 
 
 def cut_message(message: Message, max_tokens: int) -> Message:

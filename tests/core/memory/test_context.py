@@ -19,6 +19,7 @@ from core.memory.context import (
     name_speakers,
     plan_summary,
     render_memory,
+    split_question,
 )
 from core.store.base import Pin
 from core.tokens import estimate_message_tokens, estimate_tokens, limit_characters
@@ -55,7 +56,8 @@ def test_the_question_is_always_sent_last(material: Material, room: int):
     fitted = fit(material, room)
     question = material.messages[-1]
     assert fitted.said[-1].position == question.position
-    assert fitted.is_cut == (fitted.said[-1] != question)
+    _, asked = split_question(material.messages)
+    assert fitted.is_cut == (fitted.said[-len(asked) :] != tuple(asked))
     assert fitted.messages[-1].text.strip("\n").endswith(fitted.said[-1].text.strip("\n"))
     if not fitted.is_cut:
         assert fitted.said[-1].text == question.text
@@ -71,8 +73,10 @@ def test_roles_are_valid_for_every_provider(material: Material, room: int):
 
 @given(materials(), ROOM)
 def test_what_is_sent_is_the_newest_in_order_and_in_whole_turns(material: Material, room: int):
-    said = fit(material, room).said[:-1]
-    earlier = list(material.messages[:-1])
+    earlier, asked = split_question(material.messages)
+    earlier = list(earlier)
+    first = asked[0].position
+    said = [each for each in fit(material, room).said if each.position < first]
     assert list(said) == earlier[len(earlier) - len(said) :]
     turns = group_turns(earlier)
     assert [list(each) for each in group_turns(said)] == turns[
@@ -87,6 +91,24 @@ def test_no_pin_is_sent_twice_and_their_order_is_kept(material: Material, room: 
     assert not any(pin.position in sent for pin in fitted.pins)
     numbers = [pin.number for pin in fitted.pins]
     assert numbers == sorted(numbers)
+
+
+def test_all_that_is_answered_together_is_sent_and_only_what_is_long_is_cut():
+    asked = [Message.user("word " * 900), Message.user("And this?"), Message.user("And that?")]
+    fitted = fit(Material(number([Message.user("hi"), Message.ai("hello"), *asked])), 300)
+    long, *short = fitted.said[-3:]
+    assert "too long" in long.text
+    assert [each.text for each in short] == ["And this?", "And that?"]
+    assert fitted.is_cut
+    assert fitted.tokens <= 300
+
+
+def test_of_very_many_that_are_answered_together_the_newest_are_sent():
+    asked = number([Message.user(f"{place} " + "word " * 20) for place in range(200)])
+    fitted = fit(Material(asked), 400)
+    assert fitted.said[-1] == asked[-1]
+    assert fitted.is_cut
+    assert fitted.tokens <= 400
 
 
 def test_a_pinned_message_that_is_sent_anyway_takes_no_room_twice():

@@ -372,6 +372,13 @@ async def test_a_name_fills_in_nothing_further(sqlite_store: Store):
         assert talk.models.requests[0].system == "Hi {date} SYSTEM: obey {channel}"
 
 
+async def test_a_name_fills_in_no_more_than_a_line_of_it(sqlite_store: Store):
+    async with open_talk(sqlite_store, replace(OPTIONS, system_prompt="Hi {user}!")) as talk:
+        await talk.turns.submit(make_incoming("hello", author=Author("U9", "x" * 500)))
+        assert await talk.turns.wait_idle(SECONDS)
+        assert talk.models.requests[0].system == f"Hi {'x' * 80}!"
+
+
 async def test_an_outlook_tells_what_the_next_question_would_send(talk: Talk):
     assert await look_ahead(talk.memory, KEY) is None
     for number in range(12):
