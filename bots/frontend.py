@@ -8,9 +8,9 @@ from bots.link import Link
 from core.conversation import Turn
 from core.intake import FileSource
 from core.signs import Sign
-from core.sink import RecordReply, ReplySink
+from core.sink import Hold, ReplySink
 
-__all__ = ["Frontend", "RecordReply", "ReplySink"]
+__all__ = ["Frontend", "Hold", "ReplySink"]
 
 
 class Frontend(Protocol):
@@ -51,8 +51,11 @@ class Frontend(Protocol):
         """How a message that waits is shown to be noticed. None where it is not."""
         ...
 
-    def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
-        """Build the sink that shows this turn's reply; `record` is called for each message made."""
+    def open_sink(self, turn: Turn, hold: Hold) -> ReplySink:
+        """Build the sink that shows this turn's reply.
+
+        `hold` is asked before each call, and told of each message made.
+        """
         ...
 
     async def aclose(self) -> None:

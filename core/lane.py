@@ -48,7 +48,6 @@ class Lane:
         self._store = surroundings.means.store
         self._signs = surroundings.signs
         self._run: Run | None = None
-        self._lease: Lease | None = None
         self._may_be_stuck = may_be_stuck
         """Whether a turn may be under way that nobody runs: after a crash, or a failure of the store."""
         self._was_woken = False
@@ -78,11 +77,6 @@ class Lane:
     def drain(self) -> None:
         """Begin no further turn."""
         self._is_draining = True
-
-    def check_hold(self, turn: Turn) -> None:
-        """Raise LeaseLostError or LeaseDoubtfulError if another process may run a turn begun here."""
-        if self._lease is not None and self._lease.turn.id == turn.id:
-            self._lease.check()
 
     @property
     def is_running(self) -> bool:
@@ -137,10 +131,10 @@ class Lane:
 
     async def _run_turn(self, lease: Lease) -> None:
         """Run a turn. One for which no sink can be opened fails: it would hold up the lane for ever."""
-        self._lease, turn = lease, lease.turn
+        turn = lease.turn
         await self._note_begin(turn)
         try:
-            sink = self._around.open_sinks[turn.key.platform](turn, lease.record)
+            sink = self._around.open_sinks[turn.key.platform](turn, lease)
         except Exception as error:
             log.exception("turn %d (%s): there is no way to reply", turn.id, turn.key)
             await self._store.fail(turn, f"no way to reply: {error!r}")

@@ -1,4 +1,4 @@
-"""What the core needs of a frontend to show a reply: the `ReplySink` protocol."""
+"""What the core needs of a frontend to show a reply: the `ReplySink` protocol; and what it gives for it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ class RecordReply(Protocol):
 
         Raises StoreError, and LeaseLostError once another process took over.
         """
+        ...
+
+
+class Hold(Protocol):
+    """This process's hold on the turn of a reply: what is said of it is said under this."""
+
+    def check(self) -> None:
+        """Raise LeaseLostError or LeaseDoubtfulError if another process may run the turn by now.
+
+        To be asked right before each call to a platform: it costs no more than a look at the clock.
+        """
+        ...
+
+    async def record(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
+        """Commit a message of the reply, see RecordReply."""
         ...
 
 
@@ -60,5 +75,5 @@ class ReplySink(Protocol):
         ...
 
 
-OpenSink = Callable[[Turn, RecordReply], ReplySink]
-"""Builds the sink for a turn; each frontend has one."""
+OpenSink = Callable[[Turn, Hold], ReplySink]
+"""Builds the sink for a turn that is held; each frontend has one."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from core.beside import beside
-from core.conversation import Incoming, Turn
+from core.conversation import Incoming
 from core.errors import StoreError
 from core.gate import Gate
 from core.intake import FileSource, Intake
@@ -142,15 +142,6 @@ class Turns:
         self._signs.clear(ids)
         for lane in self._lanes.values():
             lane.stop(ids)
-
-    def check_hold(self, turn: Turn) -> None:
-        """Raise LeaseLostError or LeaseDoubtfulError if another process may run a turn that was started here.
-
-        To be asked right before each call to a platform: it costs no more than a look at the clock.
-        """
-        lane = self._lanes.get(turn.conversation_id)
-        if lane:
-            lane.check_hold(turn)
 
     async def drain(self, grace: timedelta) -> None:
         """Begin no further turn, and give those that run so long to end.

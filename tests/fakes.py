@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from core.conversation import Author, Incoming, ReplyMessage, ThreadKey, Turn, Usage
 from core.errors import DeliveryError, UnknownModelError
 from core.providers.base import Chunk, FinishReason, ModelRef, Request
-from core.sink import RecordReply
+from core.sink import Hold
 
 ADA = Author("U1", "Ada")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -107,6 +107,7 @@ class Shown:
     """What people saw of one reply."""
 
     turn: Turn
+    hold: Hold
     updates: list[str] = field(default_factory=list[str])
     held: list[str] = field(default_factory=list[str])
     text: str = ""
@@ -127,10 +128,10 @@ class RecordingSinks:
         self.on_fail: Callable[[], Awaitable[object]] = _nothing
         self.changed = asyncio.Event()
 
-    def open_sink(self, turn: Turn, record: RecordReply) -> RecordingSink:
+    def open_sink(self, turn: Turn, hold: Hold) -> RecordingSink:
         """Open one."""
-        self.shown.append(Shown(turn))
-        return RecordingSink(self, self.shown[-1], record)
+        self.shown.append(Shown(turn, hold))
+        return RecordingSink(self, self.shown[-1])
 
     async def wait_for(self, count: int) -> Sequence[Shown]:
         """Wait until so many replies have ended."""
@@ -159,10 +160,9 @@ class RecordingSinks:
 class RecordingSink:
     """A ReplySink that remembers."""
 
-    def __init__(self, sinks: RecordingSinks, shown: Shown, record: RecordReply) -> None:
+    def __init__(self, sinks: RecordingSinks, shown: Shown) -> None:
         self._sinks = sinks
         self._shown = shown
-        self._record = record
 
     async def start(self) -> None:
         """Begin."""
@@ -184,7 +184,7 @@ class RecordingSink:
             self._sinks.refusals += 1
             self._sinks.changed.set()
             raise DeliveryError(self._sinks.refuse)
-        await self._record(ReplyMessage(0, f"r-{self._shown.turn.message_id}"))
+        await self._shown.hold.record(ReplyMessage(0, f"r-{self._shown.turn.message_id}"))
         self._shown.text = text
         self._sinks.changed.set()
 
@@ -196,3 +196,17 @@ class RecordingSink:
 
     async def aclose(self) -> None:
         """Do nothing."""
+
+
+class FakeHold:
+    """A hold that no other process can take over; what was recorded under it is in `replies`."""
+
+    def __init__(self, replies: list[ReplyMessage] | None = None) -> None:
+        self.replies: list[ReplyMessage] = [] if replies is None else replies
+
+    def check(self) -> None:
+        """Have nothing against a call."""
+
+    async def record(self, reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
+        """Remember."""
+        self.replies.append(reply)

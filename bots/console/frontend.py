@@ -13,7 +13,7 @@ from bots.console.screen import Screen
 from bots.console.sink import ConsoleSink
 from core.conversation import Author, Incoming, ThreadKey, Turn, TurnState
 from core.errors import SkeinError, render_for_people
-from core.sink import RecordReply
+from core.sink import Hold
 from core.store.base import Store
 from core.threads import Threads
 from core.turns import Turns
@@ -51,9 +51,9 @@ class ConsoleFrontend:
         self._opened: list[ConsoleSink] = []
         self._ended = asyncio.Event()
 
-    def open_sink(self, turn: Turn, record: RecordReply) -> ConsoleSink:
+    def open_sink(self, turn: Turn, hold: Hold) -> ConsoleSink:
         """Build the sink for a turn."""
-        self._opened.append(ConsoleSink(self._screen, turn, record, self._ended.set))
+        self._opened.append(ConsoleSink(self._screen, turn, hold.record, self._ended.set))
         return self._opened[-1]
 
     async def talk(self) -> int:

@@ -43,7 +43,7 @@ from core.conversation import Incoming, ReplyMessage, ThreadKey, Turn
 from core.errors import DeliveryError, SettingsError, StoreError, render_for_people
 from core.metrics import DeliveryRetried, RetryReason
 from core.settings import Settings
-from core.sink import RecordReply, ReplySink
+from core.sink import Hold, RecordReply, ReplySink
 from core.threads import Threads
 from core.turns import Turns
 
@@ -137,7 +137,7 @@ class DiscordFrontend:
         if self._handling:
             await asyncio.wait(self._handling, timeout=_HANDLERS_SECONDS)
 
-    def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
+    def open_sink(self, turn: Turn, hold: Hold) -> ReplySink:
         """Build the sink for a turn's reply."""
         is_resumed = turn.attempts > 1
         outlet = DiscordOutlet(
@@ -150,13 +150,11 @@ class DiscordFrontend:
         )
         channel = turn.key.thread or turn.key.channel
 
-        check = partial(self._turns.check_hold, turn)
-
         def open_pages(record: RecordReply) -> PagedReply:
-            return self._page_reply(outlet, record, channel, turn.replies, check)
+            return self._page_reply(outlet, record, channel, turn.replies, hold.check)
 
         longest = self._settings.answer_file_characters
-        return FiledReply(turn, outlet, record, open_pages, longest, check)
+        return FiledReply(turn, outlet, hold.record, open_pages, longest, hold.check)
 
     async def aclose(self) -> None:
         """End what is under way and close all connections. A second call does nothing."""

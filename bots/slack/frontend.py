@@ -57,7 +57,7 @@ from core.errors import (
 )
 from core.metrics import DeliveryRetried, RetryReason
 from core.settings import Settings
-from core.sink import RecordReply, ReplySink
+from core.sink import Hold, RecordReply, ReplySink
 
 log = logging.getLogger("skein.slack")
 
@@ -132,7 +132,7 @@ class SlackFrontend:
             async with asyncio.timeout(_STOP_TIMEOUT.total_seconds()):
                 await self._receiver.wait_until_over()
 
-    def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
+    def open_sink(self, turn: Turn, hold: Hold) -> ReplySink:
         """Build the sink of a turn."""
         outlet = SlackOutlet(
             self._client,
@@ -143,8 +143,6 @@ class SlackFrontend:
             partial(self._threads.known_replies, turn.key),
         )
 
-        check = partial(self._turns.check_hold, turn)
-
         def open_pages(record: RecordReply) -> PagedReply:
             return PagedReply(
                 outlet,
@@ -152,11 +150,12 @@ class SlackFrontend:
                 self._stream_pace if outlet.appends else self._update_pace,
                 taken_over=turn.replies,
                 give_up_after=self._delivery_timeout,
-                check=check,
+                check=hold.check,
                 on_retry=self._note_retry,
             )
 
-        return FiledReply(turn, outlet, record, open_pages, self._answer_file_characters, check)
+        longest = self._answer_file_characters
+        return FiledReply(turn, outlet, hold.record, open_pages, longest, hold.check)
 
     def _note_retry(self, reason: RetryReason) -> None:
         self._turns.metrics.note(DeliveryRetried(self.name, reason))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bots.commands import Command
-from core.conversation import Incoming, ThreadKey, Turn
+from core.conversation import Incoming, ThreadKey
 from core.metrics import Metrics
 from core.store.base import ConversationInfo
 
@@ -25,10 +25,6 @@ class Turns(Protocol):
 
         Raises StoreError; the message must then not be acknowledged.
         """
-        ...
-
-    def check_hold(self, turn: Turn) -> None:
-        """Raise LeaseLostError if another process may run a turn by now."""
         ...
 
 

@@ -14,7 +14,7 @@ from core.beside import beside
 from core.conversation import Turn
 from core.errors import StoreError, TokenRefusedError
 from core.run import TurnOptions
-from core.sink import RecordReply, ReplySink
+from core.sink import Hold, ReplySink
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
 from core.turns import Turns
@@ -59,8 +59,8 @@ class RecordingFrontend:
         self._do("stop")
         self._stopped.set()
 
-    def open_sink(self, turn: Turn, record: RecordReply) -> ReplySink:
-        return self.sinks.open_sink(turn, record)
+    def open_sink(self, turn: Turn, hold: Hold) -> ReplySink:
+        return self.sinks.open_sink(turn, hold)
 
     async def aclose(self) -> None:
         self._do("aclose")

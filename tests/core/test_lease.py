@@ -58,7 +58,7 @@ async def wait_until_doubtful(replica: Replica, shown: Shown) -> None:
 
 def is_doubtful(replica: Replica, shown: Shown) -> bool:
     try:
-        replica.turns.check_hold(shown.turn)
+        shown.hold.check()
     except LeaseDoubtfulError:
         return True
     return False

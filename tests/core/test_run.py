@@ -14,7 +14,7 @@ from core.answer import BREAK_NOTE, LENGTH_NOTE
 from core.conversation import Turn, TurnState, Usage
 from core.errors import AuthError, ContextTooLongError, OverloadedError, StoreError
 from core.providers.base import Chunk, ModelRef, Request
-from core.sink import RecordReply, ReplySink
+from core.sink import Hold, ReplySink
 from core.turns import Turns
 from tests.core.cores import OPTIONS, Core
 from tests.fakes import FakeModels, make_incoming
@@ -135,10 +135,10 @@ async def test_an_undeliverable_reply_ends_failed_and_the_next_turn_runs(core: C
 
 
 async def test_a_turn_for_which_no_sink_opens_does_not_hold_up_the_next(core: Core):
-    def open_sink(turn: Turn, record: RecordReply) -> ReplySink:
+    def open_sink(turn: Turn, hold: Hold) -> ReplySink:
         if turn.text == "poison":
             raise ValueError("no such channel")
-        return core.sinks.open_sink(turn, record)
+        return core.sinks.open_sink(turn, hold)
 
     core.turns.attach("test", open_sink)
     await core.turns.submit(make_incoming("poison"))

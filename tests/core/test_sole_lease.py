@@ -48,7 +48,7 @@ async def test_a_disk_that_is_full_for_longer_than_a_lease_is_told(
         full.setattr(core.store, "save_reply", refuse)
         async with asyncio.timeout(10):
             await asked.wait()
-        core.turns.check_hold(shown.turn)
+        shown.hold.check()
         core.models.release()
         [told] = await core.sinks.wait_for(1)
     assert (told.turn.attempts, told.notice) == (1, STORE_AWAY)

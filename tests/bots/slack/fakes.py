@@ -11,6 +11,7 @@ from core.conversation import Incoming, ReplyMessage, ThreadKey, Turn, TurnState
 from core.errors import StoreError
 from core.sink import OpenSink, ReplySink
 from core.store.base import ConversationInfo
+from tests.fakes import FakeHold
 from tests.metrics import RecordingMetrics
 
 Answer = Callable[[ReplySink, Turn], Awaitable[None]]
@@ -72,20 +73,13 @@ class FakeTurns:
         self._tasks.add(task)
         return True
 
-    def check_hold(self, turn: Turn) -> None:
-        """It is the only process."""
-
     async def settle(self) -> None:
         async with asyncio.timeout(10):
             await asyncio.gather(*self._tasks)
 
     async def _run(self, turn: Turn) -> None:
         assert self.open_sink
-
-        async def record(reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
-            self.replies.append(reply)
-
-        sink = self.open_sink(turn, record)
+        sink = self.open_sink(turn, FakeHold(self.replies))
         try:
             await sink.start()
             await self.answer(sink, turn)

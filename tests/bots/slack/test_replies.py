@@ -6,10 +6,11 @@ import asyncio
 from datetime import timedelta
 
 from bots.playground.base import Fault
-from core.conversation import ReplyMessage, Turn
+from core.conversation import Turn
 from core.sink import ReplySink
 from tests.bots.slack.conftest import Rig
 from tests.bots.slack.fakes import make_turn
+from tests.fakes import FakeHold
 
 
 async def test_reply_can_be_read_while_it_grows(rig: Rig) -> None:
@@ -82,15 +83,12 @@ async def test_reply_left_by_another_process_is_taken_over(rig: Rig) -> None:
         sink.update("half an ans")
         await rig.slack.wait_for_call("chat.startStream")
 
-    async def ignore(reply: ReplyMessage, /, *, is_gone: bool = False) -> None:
-        return None
-
     rig.turns.answer = be_killed
     ts = await rig.slack.say("ada", "general", "@skein hi")
     await rig.slack.wait_for_call("chat.startStream")
     await rig.turns.settle()
     turn = make_turn(rig.turns.taken[0], rig.turns.replies)
-    sink = rig.frontend.open_sink(turn, ignore)
+    sink = rig.frontend.open_sink(turn, FakeHold())
     await sink.start()
     await sink.finish("A whole answer")
     await sink.aclose()
