@@ -12,7 +12,7 @@ import pytest
 from core import lane, run
 from core.conversation import TurnState, Usage
 from core.errors import AuthError, DeliveryError, StoreError
-from core.run import STORE_AWAY
+from core.run import INTERRUPTED, STORE_AWAY
 from core.store.base import Store
 from tests.core.cores import OPTIONS, Core, open_core
 from tests.fakes import Shown, make_incoming
@@ -109,6 +109,21 @@ async def test_a_notice_is_left_to_the_process_that_took_the_turn_over(core: Cor
     shown = await core.sinks.wait_for(1)
     await core.settled(shown[0].turn.id)
     assert [each.turn.attempts for each in core.sinks.shown if each.notice] == [3]
+
+
+async def test_an_apology_is_left_to_the_process_that_took_the_turn_over(sqlite_store: Store):
+    async with open_core(sqlite_store, replace(OPTIONS, max_age=timedelta())) as core:
+
+        async def be_taken_over() -> None:
+            if len(core.sinks.shown) == 1:
+                await core.store.take_over(core.sinks.shown[0].turn.conversation_id)
+
+        core.sinks.on_start = be_taken_over
+        await core.turns.submit(make_incoming("hi"))
+        shown = await core.sinks.wait_for(1)
+        await core.settled(shown[0].turn.id)
+        told = [(each.turn.attempts, each.notice) for each in core.sinks.shown if each.notice]
+        assert told == [(3, INTERRUPTED)]
 
 
 @pytest.mark.parametrize("error", [DeliveryError("archived"), LookupError("nobody expected it")])

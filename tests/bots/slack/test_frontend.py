@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bots.playground.base import Fault
 from bots.playground.slack import Timing
 from bots.slack.frontend import SlackFrontend
-from core.conversation import Author
+from core.conversation import Author, Incoming
 from core.errors import SettingsError
 from core.settings import load_settings
 from tests.bots.slack.conftest import Rig
@@ -87,6 +88,31 @@ async def test_message_that_cannot_be_recorded_is_not_acknowledged(
     assert rig.slack.deliveries[0].attempts == 2
     assert len(rig.turns.offered) == 2
     assert "the disk is full" in caplog.text
+
+
+@pytest.mark.parametrize("timing", [Timing(ack=timedelta(seconds=20))], ids=["patient"])
+async def test_message_is_acknowledged_once_it_is_recorded_and_no_sooner(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_record, submit = asyncio.Event(), rig.turns.submit
+
+    async def submit_slowly(incoming: Incoming) -> bool:
+        if incoming.text == "slow":
+            await may_record.wait()
+        return await submit(incoming)
+
+    monkeypatch.setattr(rig.turns, "submit", submit_slowly)
+    await rig.slack.say("ada", rig.slack.dm("ada"), "slow")
+    await rig.slack.say("grace", rig.slack.dm("grace"), "quick")
+    await rig.slack.wait_for_reply(rig.slack.dm("grace"))
+    slow, quick = rig.slack.deliveries[:2]
+    async with asyncio.timeout(10):
+        await quick.finished.wait()
+    assert (slow.is_acknowledged, quick.is_acknowledged) == (False, True)
+    may_record.set()
+    async with asyncio.timeout(10):
+        await slow.finished.wait()
+    assert (slow.is_acknowledged, slow.attempts) == (True, 1)
 
 
 async def test_redelivered_event_is_acknowledged_and_not_answered_again(rig: Rig) -> None:
