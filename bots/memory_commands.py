@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from core.conversation import Author, Message, ThreadKey
-from core.memory.memory import Outlook
+from core.memory.outlook import Outlook
 from core.memory.prompts import MAX_PROMPT_CHARACTERS
 from core.memory.recall import MAX_PIN_CHARACTERS, MAX_PINS, Recall
 from core.store.base import Pin

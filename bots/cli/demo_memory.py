@@ -9,7 +9,7 @@ from core.conversation import ThreadKey
 from core.errors import UnknownModelError
 from core.limits.quota_words import render_cost
 from core.limits.quotas import Scope
-from core.memory.memory import Outlook
+from core.memory.outlook import Outlook
 from core.store.base import ConversationInfo, Store, StoredMessage
 from core.threads import Threads
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.conversation import Author, Conversation, Message, ThreadKey, Usage
+from core.conversation import Author, Conversation, ThreadKey, Usage
 from core.errors import ContextTooLongError, SummaryBusyError
 from core.memory.context import (
     Fitted,
@@ -25,7 +25,7 @@ from core.memory.summaries import Job, Summaries
 from core.providers.base import ModelRef, Models, Request
 from core.store.base import Memory as Remembered
 from core.store.base import Store
-from core.tokens import estimate_message_tokens, estimate_tokens, limit_characters
+from core.tokens import estimate_tokens, limit_characters
 
 CUT_NOTE = "_(Your message was too long for my model: I read its beginning and its end.)_"
 _LEAST_ROOM_TOKENS = 100
@@ -239,59 +239,3 @@ class Memory:
         window = min(limits)
         answer = fit_answer(self._find_longest(ref), window)
         return Room(window - answer, answer, self._gauge.get_ratio(str(ref)))
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What the next question would send, for people. Sizes are tokens as the model counts them."""
-
-    loaded: Loaded
-    fitted: Fitted
-    layers: tuple[Layer, ...]
-
-    @property
-    def said(self) -> tuple[Message, ...]:
-        """The messages that would be sent as they were said."""
-        return self.fitted.said[:-1]
-
-    def count(self, estimated: int) -> int:
-        """Convert estimated tokens into the model's."""
-        return round(estimated * self.loaded.room.ratio)
-
-    @property
-    def left_out_count(self) -> int:
-        """How many messages neither go along nor are summarized."""
-        first = self.said[0].position if self.said else 0
-        return max(0, first - 1 - self.loaded.remembered.summarized_until) if first else 0
-
-    @property
-    def lost_pin_count(self) -> int:
-        """How many pins do not fit."""
-        sent = {message.position for message in self.said} | {None}
-        own = {pin.number for pin in self.fitted.pins}
-        return sum(
-            1
-            for pin in self.loaded.remembered.pins
-            if pin.number not in own and (pin.position not in sent or pin.position is None)
-        )
-
-    @property
-    def said_tokens(self) -> int:
-        """What the messages take."""
-        return self.count(sum(map(estimate_message_tokens, self.said)))
-
-
-async def look_ahead(memory: Memory, key: ThreadKey) -> Outlook | None:
-    """Say what the next question in a conversation would send. None where nothing is known of it."""
-    try:
-        loaded = await memory.load(key)
-    except KeyError:
-        return None
-    conversation = loaded.conversation
-    question = Message.user("")
-    loaded = replace(
-        loaded, conversation=replace(conversation, messages=[*conversation.messages, question])
-    )
-    prepared = await memory.prepare(loaded, None)
-    layers = await memory.stack(key, loaded.remembered.system_prompt)
-    return Outlook(loaded, prepared.fitted, layers)

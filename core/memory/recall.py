@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.conversation import Author, ThreadKey
-from core.memory.memory import Memory, Outlook, look_ahead
+from core.memory.memory import Memory
+from core.memory.outlook import Outlook, look_ahead
 from core.memory.prompts import Layer
 from core.store.base import Pin, Store
 from core.store.rooms.memories import Scope

@@ -175,6 +175,7 @@ class Summaries:
             try:
                 is_saved = await self._take_step(conversation_id, job, memory, span)
             except ContextTooLongError:  # once more, with less, now that more is known of the model
+                await self._store.claim_summary(conversation_id, CLAIM)
                 is_saved = await self._take_step(conversation_id, job, memory, span)
             if not is_saved:
                 return False

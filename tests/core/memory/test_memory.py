@@ -13,7 +13,8 @@ import pytest
 from core.conversation import Author, Message, ThreadKey, Usage
 from core.errors import ContextTooLongError, OverloadedError
 from core.memory.gauge import Gauge
-from core.memory.memory import CUT_NOTE, Memory, look_ahead
+from core.memory.memory import CUT_NOTE, Memory
+from core.memory.outlook import look_ahead
 from core.memory.prompts import ConfiguredPrompts, Layer
 from core.memory.summaries import LONGEST_PAUSE, MAX_WAITING, Job, Summaries, render_span, shorten
 from core.providers.base import Request

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,10 @@ from core.memory.summaries import FIRST_PAUSE, FIRST_REST, Job, Summaries
 from core.prices import Price, Prices
 from core.providers.base import Chunk, ModelRef, Request
 from core.store.base import Expense, Store
+from core.store.sqlite import open_sqlite
 from core.tokens import estimate_input_tokens
 from tests.core.clock import FakeClock
-from tests.core.store.values import KEY, ask, complete
+from tests.core.store.values import KEY, Calendar, ask, complete
 from tests.fakes import FakeModels
 
 PRICES = Prices(find_own={"fake/model": Price(Decimal(1), Decimal(2))}.get)
@@ -192,6 +194,29 @@ async def test_a_window_that_is_smaller_than_known_is_learned_and_kept_to(open_w
     assert summary.until == 24
     refused = [each for each in world.models.requests if write(each) != "all"]
     assert len(refused) == 1
+
+
+async def test_a_summary_of_many_steps_stays_its_makers(tmp_path: Path):
+    calendar, url = Calendar(), f"sqlite:///{tmp_path}/skein.db"
+
+    def write(request: Request) -> str:
+        calendar.advance(minutes=2)
+        return "a summary"
+
+    models = FakeModels(write)
+    async with open_sqlite(url, now=calendar.now) as store:
+        job, claims = await World(store, models, Summaries(store, models), FakeClock()).begin(), []
+        for number in range(1, 200):
+            turn = await complete(store, ask(number, key=job.key))
+        async with open_sqlite(url, now=calendar.now) as other:
+
+            async def claim() -> None:
+                claims.append(await other.claim_summary(turn.conversation_id, MINUTE))
+
+            models.on_answered = claim
+            assert await Summaries(store, models).make(replace(job, until=400))
+    assert len(claims) == 4
+    assert not any(claims)
 
 
 async def test_a_summary_that_somebody_asks_for_waits_for_no_pause(open_world: Open):
