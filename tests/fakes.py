@@ -96,7 +96,7 @@ class FakeModels:
         for number, word in enumerate(answer.split(" ")):
             yield Chunk(word if number == 0 else f" {word}")
             await asyncio.sleep(0)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):  # longer than any test waits for something else
                 await self._gate.wait()
         await self.on_answered()
         yield Chunk(finish_reason=self.finish_reason, usage=usage)
@@ -135,7 +135,7 @@ class RecordingSinks:
 
     async def wait_for(self, count: int) -> Sequence[Shown]:
         """Wait until so many replies have ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while sum(1 for each in self.shown if each.text or each.notice) < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -143,14 +143,14 @@ class RecordingSinks:
 
     async def wait_for_refusals(self, count: int) -> None:
         """Wait until so many deliveries were refused."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while self.refusals < count:
                 self.changed.clear()
                 await self.changed.wait()
 
     async def wait_for_update(self) -> Shown:
         """Wait until the newest reply shows something."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not self.shown or not self.shown[-1].updates:
                 self.changed.clear()
                 await self.changed.wait()

@@ -92,7 +92,7 @@ class RecordingOutlet:
             raise failure
 
     async def wait_until(self, is_met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not is_met():
                 self.changed.clear()
                 await self.changed.wait()

@@ -33,7 +33,7 @@ class Desk:
 
     async def ask(self, text: str, number: int) -> None:
         await self.turns.submit(make_incoming(text, number=number))
-        assert await self.turns.wait_idle(timedelta(seconds=10))
+        assert await self.turns.wait_idle(timedelta(seconds=20))
 
 
 @pytest.fixture

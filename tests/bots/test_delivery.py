@@ -148,7 +148,7 @@ async def test_a_reply_waits_for_its_turn_while_the_platform_takes_others(
     outlet.on_refusal = lambda: reply.pace.ease()  # another reply was taken
     await reply.sink.start()
     finish = asyncio.create_task(reply.sink.finish("late, but whole"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await finish
     await reply.sink.aclose()
     assert reply.text == ["late, but whole"]

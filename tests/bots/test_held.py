@@ -56,7 +56,7 @@ async def test_nothing_is_shown_while_the_lease_is_doubtful_and_all_of_it_after(
     await reply.sink.start()
     reply.sink.update("The answer")
     finishing = asyncio.create_task(reply.sink.finish("The answer is here."))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while hold.looks < 2:
             hold.was_asked.clear()
             await hold.was_asked.wait()

@@ -62,7 +62,7 @@ async def test_notice_is_not_shown_while_another_process_may_run_the_turn(
     reply = Reply(outlet, check=check)
     await reply.sink.start()
     reply.sink.hold("Queued, you are next.")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await looked.wait()
     await reply.sink.aclose()
     assert outlet.calls == []

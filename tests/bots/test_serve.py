@@ -86,7 +86,7 @@ async def turns(store: Store, models: FakeModels) -> AsyncIterator[Turns]:
 async def test_a_running_turn_ends_between_stop_and_aclose(turns: Turns, models: FakeModels):
     frontend, stop = RecordingFrontend(), asyncio.Event()
     serving = asyncio.create_task(serve([frontend], turns, stop, GRACE))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await frontend.was_done["run"].wait()
         models.hold()
         await turns.submit(make_incoming("hello"))
@@ -105,7 +105,7 @@ async def test_a_platform_that_connects_while_others_end_receives_nothing(
     running, late, stop = RecordingFrontend(), RecordingFrontend("late"), asyncio.Event()
     late.may_connect.clear()
     serving = asyncio.create_task(serve([running, late], turns, stop, GRACE))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await running.was_done["run"].wait()
         models.hold()
         await turns.submit(make_incoming("hello"))
@@ -129,7 +129,7 @@ async def test_what_was_left_is_taken_up_when_a_store_away_at_the_start_is_back(
     monkeypatch.setattr(store, "load_waiting", fail)
     frontend, stop = RecordingFrontend(), asyncio.Event()
     serving = asyncio.create_task(serve([frontend], turns, stop, GRACE))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await frontend.was_done["run"].wait()
         monkeypatch.undo()
         async with beside(turns.share()):
@@ -142,7 +142,7 @@ async def test_what_was_left_is_taken_up_when_a_store_away_at_the_start_is_back(
 async def test_a_refused_token_ends_all_and_is_told(turns: Turns):
     fine = RecordingFrontend()
     refused = RecordingFrontend("refused", TokenRefusedError("Slack", "SLACK_BOT_TOKEN", "revoked"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         with pytest.raises(TokenRefusedError, match="revoked"):
             await serve([fine, refused], turns, asyncio.Event(), GRACE)
     assert fine.done[-2:] == ["stop", "aclose"]
@@ -152,6 +152,6 @@ async def test_a_stop_before_anything_began_ends_at_once(turns: Turns):
     frontend, stop = RecordingFrontend(), asyncio.Event()
     frontend.may_connect.clear()
     stop.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await serve([frontend], turns, stop, GRACE)
     assert frontend.done == ["stop", "aclose"]

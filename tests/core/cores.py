@@ -30,7 +30,7 @@ class Core:
 
     async def settled(self, turn_id: int) -> TurnState:
         """Give a turn's state once no lane works on anything."""
-        assert await self.turns.wait_idle(timedelta(seconds=10))
+        assert await self.turns.wait_idle(timedelta(seconds=20))
         turn = await self.store.find_turn(turn_id)
         assert turn
         return turn.state

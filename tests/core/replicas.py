@@ -42,6 +42,6 @@ async def open_replica(url: str, options: TurnOptions = OPTIONS) -> AsyncGenerat
 
 async def wait_until_done(store: SqlStore) -> None:
     """Wait until no turn is left, whoever runs it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await store.load_unfinished():  # noqa: ASYNC110 -- another process would do it
             await asyncio.sleep(0.02)

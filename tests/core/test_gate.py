@@ -49,7 +49,7 @@ class World:
         await self.turns.submit(
             make_incoming(f"question {number}", thread=thread, number=number, **given)
         )
-        await self.turns.wait_idle(timedelta(seconds=10))
+        await self.turns.wait_idle(timedelta(seconds=20))
 
     async def sum_up(self) -> Totals:
         [line] = await self.load_lines()
@@ -101,12 +101,12 @@ async def test_limit_of_one_person_takes_no_merged_question_of_another_along(sto
     world.models.hold()
     async with world.turns:
         await world.turns.submit(make_incoming("question 0"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await world.models.many_at_once(1)
         await world.turns.submit(make_incoming("question 1", number=1, author=ben))
         await world.turns.submit(make_incoming("question 2", number=2))
         world.models.release()
-        assert await world.turns.wait_idle(timedelta(seconds=10))
+        assert await world.turns.wait_idle(timedelta(seconds=20))
     assert [shown.notice[:22] for shown in world.sinks.shown] == ["", "You have used your 1 m", ""]
     assert world.sinks.shown[-1].text == "Answer to Ben: question 1"
     assert "question 2" not in str(world.models.requests)
@@ -196,7 +196,7 @@ async def test_an_answer_that_the_end_of_the_process_cuts_off_is_paid_for(store:
     world = World(store, Quotas(), FakeModels())
     async with world.turns:
         await world.turns.resume("test")
-        assert await world.turns.wait_idle(timedelta(seconds=10))
+        assert await world.turns.wait_idle(timedelta(seconds=20))
     kinds = {line.kind: line.totals.questions for line in await world.load_lines()}
     assert kinds == {"answer": 1, "attempt": 0}
 
@@ -208,7 +208,7 @@ async def test_an_answer_that_was_stopped_is_charged_for_what_came(store: Store)
         await world.turns.submit(make_incoming("question"))
         shown = await world.sinks.wait_for_update()
         world.turns.stop([shown.turn.id])
-        assert await world.turns.wait_idle(timedelta(seconds=10))
+        assert await world.turns.wait_idle(timedelta(seconds=20))
     totals = await world.sum_up()
     assert (totals.questions, totals.known_costs, totals.estimated) == (1, 1, 1)
     assert totals.cost_nanos > 0
@@ -224,7 +224,7 @@ async def test_question_that_began_without_limits_is_answered_under_new_ones(sto
     world = World(store, none, FakeModels())
     async with world.turns:
         await world.turns.resume("test")
-        assert await world.turns.wait_idle(timedelta(seconds=10))
+        assert await world.turns.wait_idle(timedelta(seconds=20))
         assert world.sinks.shown[-1].text == "Answer to question"
         await world.ask(1)
     assert "set a limit of 0" in world.sinks.shown[-1].notice
@@ -242,7 +242,7 @@ async def test_question_of_an_admin_is_let_in_for_good_where_others_are_limited(
     world = World(store, Quotas(rules), FakeModels())
     async with world.turns:
         await world.turns.resume("test")
-        assert await world.turns.wait_idle(timedelta(seconds=10))
+        assert await world.turns.wait_idle(timedelta(seconds=20))
     assert world.sinks.shown[-1].text == "Answer to question"
 
 
@@ -294,13 +294,13 @@ async def test_who_waits_hears_how_many_are_ahead_and_then_the_answer(store: Sto
             yield Chunk(answer, "stop", Usage(1, 1))
 
     world = World(store, Quotas(), WaitingModels())
-    async with world.turns, asyncio.timeout(10):
+    async with world.turns, asyncio.timeout(20):
         await world.turns.submit(make_incoming("question"))
         while not (world.sinks.shown and world.sinks.shown[-1].held):
             world.sinks.changed.clear()
             await world.sinks.changed.wait()
         release.set()
-        await world.turns.wait_idle(timedelta(seconds=10))
+        await world.turns.wait_idle(timedelta(seconds=20))
     shown = world.sinks.shown[-1]
     assert shown.held == ["Queued, 2 ahead of you."]
     assert shown.text == "Answer to question"

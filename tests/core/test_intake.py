@@ -43,7 +43,7 @@ class Shelf:
 
     async def wait_asked(self, count: int) -> None:
         """Wait until so many files were asked for."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while len(self.asked) < count:
                 self.was_asked.clear()
                 await self.was_asked.wait()
@@ -118,7 +118,7 @@ async def test_question_cut_off_while_its_file_came_is_answered_with_it(
 ) -> None:
     async with open_shelf(a=b"swordfish") as shelf:
         shelf.is_open.clear()
-        async with open_turns(sqlite_store, shelf) as (turns, models, _), asyncio.timeout(10):
+        async with open_turns(sqlite_store, shelf) as (turns, models, _), asyncio.timeout(20):
             await turns.submit(send("read", "a"))
             await shelf.was_asked.wait()
         assert models.requests == []
@@ -157,11 +157,11 @@ async def test_no_more_files_are_in_memory_at_once_than_allowed(sqlite_store: St
         shelf.is_open.clear()
         async with open_turns(sqlite_store, shelf, at_once=1) as (turns, models, _):
             await turns.submit(send("look", "a", "b"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await shelf.was_asked.wait()
             assert shelf.asked == ["a"]
             shelf.is_open.set()
-            assert await turns.wait_idle(timedelta(seconds=10))
+            assert await turns.wait_idle(timedelta(seconds=20))
     assert shelf.asked == ["a", "b"]
     assert all(word in models.requests[0].messages[-1].text for word in ("one", "two"))
 

@@ -51,7 +51,7 @@ async def ask(replica: Replica) -> Shown:
 
 
 async def wait_until_doubtful(replica: Replica, shown: Shown) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not is_doubtful(replica, shown):  # noqa: ASYNC110 -- time alone brings it
             await asyncio.sleep(0.02)
 
@@ -83,7 +83,7 @@ async def test_an_answer_that_is_doubtful_for_too_long_is_given_up_and_asked_for
     options = replace(OPTIONS, store_patience=timedelta(0))
     async with open_replica(postgres_url, options) as one:
         shown = await ask(one)
-        async with stopped(postgres), asyncio.timeout(10):
+        async with stopped(postgres), asyncio.timeout(20):
             while one.turns.running_count:  # noqa: ASYNC110 -- nothing tells
                 await asyncio.sleep(0.02)
         one.models.release()
@@ -106,7 +106,7 @@ async def test_a_process_cut_off_from_the_database_says_no_more_of_what_another_
             await asyncio.to_thread(postgres.run, END_LEASES, postgres_url)
             await wait_until_doubtful(one, shown)
             [taken] = await other.sinks.wait_for(1)
-        assert await one.turns.wait_idle(timedelta(seconds=10))
+        assert await one.turns.wait_idle(timedelta(seconds=20))
         assert (taken.text, taken.turn.attempts) == ("Answer to hi", 2)
         assert (shown.text, shown.notice) == ("", "")
         await expect_done(other.store, shown.turn.id)

@@ -30,7 +30,7 @@ async def test_short_wait_is_not_told() -> None:
 async def test_long_wait_is_told_with_the_latest_number() -> None:
     told = asyncio.Queue[str]()
     notice = QueueNotice(told.put_nowait, SOON, SOON)
-    async with asyncio.timeout(5), beside(notice.run()):
+    async with asyncio.timeout(20), beside(notice.run()):
         notice.on_place(3)
         notice.on_place(2)
         assert await told.get() == "Queued, 2 ahead of you."
@@ -42,7 +42,7 @@ async def test_long_wait_is_told_with_the_latest_number() -> None:
 async def test_nothing_is_told_once_the_wait_is_over() -> None:
     told = asyncio.Queue[str]()
     notice = QueueNotice(told.put_nowait, SOON, SOON)
-    async with asyncio.timeout(5), beside(notice.run()):
+    async with asyncio.timeout(20), beside(notice.run()):
         notice.on_place(1)
         await told.get()
         notice.on_place(None)

@@ -71,7 +71,7 @@ async def test_a_turn_whose_lease_ran_out_is_taken_over_and_its_first_runner_say
     [taken] = await other.sinks.wait_for(1)
     assert (taken.text, taken.turn.attempts) == ("Answer to hi", 2)
     one.models.release()
-    assert await one.turns.wait_idle(timedelta(seconds=10))
+    assert await one.turns.wait_idle(timedelta(seconds=20))
     assert (shown.text, shown.notice) == ("", "")
     await wait_until_done(one.store)
     assert len((await one.store.load(shown.turn.key)).messages) == 2
@@ -87,7 +87,7 @@ async def test_a_runner_that_is_taken_over_in_the_middle_ends_at_the_next_heartb
     # The holder keeps it: either of the two could take over what nobody holds.
     taken = "UPDATE turns SET holder = 'another', attempts = attempts + 1"
     await asyncio.to_thread(postgres.run, taken, postgres_url)
-    assert await one.turns.wait_idle(timedelta(seconds=10))
+    assert await one.turns.wait_idle(timedelta(seconds=20))
     assert (shown.text, shown.notice) == ("", "")
     one.models.release()
     await asyncio.to_thread(postgres.run, END_LEASES, postgres_url)
@@ -253,7 +253,7 @@ async def test_a_failure_of_what_only_one_may_do_is_raised(two: tuple[Replica, R
     async def work() -> None:
         raise ConnectionError("of the work")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         with pytest.raises(ConnectionError, match="of the work"):
             await two[0].store.run_alone("work", work)
         with pytest.raises(ConnectionError, match="of the work"):

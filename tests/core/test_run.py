@@ -56,7 +56,7 @@ async def test_an_answer_that_breaks_off_is_kept_marked_and_by_whom(core: Core):
         turns.attach("test", core.sinks.open_sink)
         await turns.submit(make_incoming("Hello"))
         [shown] = await core.sinks.wait_for(1)
-        assert await turns.wait_idle(timedelta(seconds=10))
+        assert await turns.wait_idle(timedelta(seconds=20))
     said = (
         "One\n```py\nx = 1\n```\n\n_(The answer broke off here. fake/other answers anew:)_\n\nTwo"
     )

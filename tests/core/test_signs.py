@@ -53,7 +53,7 @@ class RecordingSign:
 
     async def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something holds of the calls."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not is_so():
                 self._changed.clear()
                 await self._changed.wait()
@@ -180,7 +180,7 @@ async def test_a_mark_stays_for_the_process_that_takes_the_turn_up(core: Core, s
     async with busy(core):
         await core.turns.submit(make_incoming("second", number=1))
         await sign.wait_until(lambda: bool(sign.calls))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await core.turns.halt()
     assert sign.marked == {"t1-1"}
     assert sign.calls == [("show", "t1-1")]
@@ -196,5 +196,5 @@ async def test_a_removal_that_hangs_does_not_hold_up_the_end(
         await sign.wait_for(("show", "t1-1"))
     await core.sinks.wait_for(2)
     await sign.wait_for(("remove", "t1-1"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await core.turns.halt()

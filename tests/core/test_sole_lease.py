@@ -46,7 +46,7 @@ async def test_a_disk_that_is_full_for_longer_than_a_lease_is_told(
         full.setattr(lease, "read_clock", lambda: clock() + 60)
         full.setattr(core.store, "extend", refuse)
         full.setattr(core.store, "save_reply", refuse)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await asked.wait()
         shown.hold.check()
         core.models.release()

@@ -71,7 +71,7 @@ async def test_a_halt_is_not_lost_in_a_stop(core: Core):
     await core.turns.submit(make_incoming("stop, and halt"))
     shown = await core.sinks.wait_for_update()
     core.turns.stop([shown.turn.id])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await core.turns.halt()
 
 

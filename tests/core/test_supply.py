@@ -256,7 +256,7 @@ async def test_models_that_were_chosen_stay_those_and_their_server_tells_of_them
     text = f"[providers.mine]\nbase_url = '{server.openai_url}'\nmodels = ['scripted-small']\n"
     async with open_with(path, text, model_check_seconds=0.02) as (router, _):
         await server.wait_for_lists(1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while router.default.window_tokens != 12_345:  # noqa: ASYNC110 -- the router tells nobody
                 await asyncio.sleep(0.01)
         assert "mine/scripted-small" in router.list_models()

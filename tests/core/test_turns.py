@@ -116,7 +116,7 @@ async def test_conversations_do_not_wait_for_each_other(core: Core):
     core.models.hold()
     for number in range(20):
         await core.turns.submit(make_incoming("go", thread=f"t{number}"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await core.models.many_at_once(20)
     core.models.release()
     await core.sinks.wait_for(20)

@@ -107,7 +107,7 @@ async def test_it_answers_and_remembers_on_postgres(world: World, postgres_url: 
 
 
 async def wait_until_done(url: str) -> None:
-    async with open_postgres(url) as store, asyncio.timeout(10):
+    async with open_postgres(url) as store, asyncio.timeout(20):
         while await store.load_unfinished():  # noqa: ASYNC110 -- another process does it
             await asyncio.sleep(0.02)
 

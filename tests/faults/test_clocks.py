@@ -44,7 +44,7 @@ async def core_with(
     ):
         turns.attach("test", sinks.open_sink)
         yield turns
-        assert await turns.wait_idle(timedelta(seconds=10))
+        assert await turns.wait_idle(timedelta(seconds=20))
         assert not await store.load_unfinished()
         history = await store.load_history(make_incoming("").key)
         expected = [

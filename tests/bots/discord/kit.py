@@ -24,7 +24,7 @@ from core.turns import Turns
 from tests.bots.playground.openapi import find_problems
 from tests.fakes import FakeModels
 
-SOON = timedelta(seconds=10)
+SOON = timedelta(seconds=20)
 
 
 def make_settings(server: SimulatedDiscord, **changes: Any) -> Settings:

@@ -63,11 +63,11 @@ class SparseDiscord:
         await self._socket.send_json({"op": 0, "t": event, "s": 2, "d": data})
 
     async def wait_for_content(self, content: str) -> None:
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(20), self.changed:
             await self.changed.wait_for(lambda: content in self.contents.values())
 
     async def wait_for_commands(self) -> None:
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(20), self.changed:
             await self.changed.wait_for(lambda: self.commands)
 
     async def _me(self, _: web.Request) -> web.Response:

@@ -202,7 +202,7 @@ async def test_channels_do_not_wait_for_each_other(skein: Skein) -> None:
     skein.models.hold()
     await skein.server.say("Ada", GENERAL_CHANNEL, "@skein one")
     await skein.server.say("Grace", RANDOM_CHANNEL, "@skein two")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await skein.models.many_at_once(2)
     skein.models.release()
     await skein.server.wait_for_reply(GENERAL_CHANNEL, "Answer to one")

@@ -110,7 +110,7 @@ async def test_a_token_revoked_meanwhile_ends_the_run(
     await frontend.connect()
     server.world.token = "another"
     with pytest.raises(TokenRefusedError, match="4004"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await frontend.run()
 
 

@@ -109,7 +109,7 @@ async def watched(ping: ScriptedPing) -> AsyncGenerator[Link]:
     store = Link()
     readiness = Readiness({"store": store}, timedelta(), lambda: False)
     watch = Watch(readiness, store, ping, timedelta(), ping_timeout=timedelta(milliseconds=50))
-    async with asyncio.timeout(10), beside(watch.run()):
+    async with asyncio.timeout(20), beside(watch.run()):
         await store.wait_for("connected")
         yield store
 

@@ -93,7 +93,7 @@ async def rig(slack: SimulatedSlack) -> AsyncIterator[Rig]:
             yield Rig(slack, frontend, turns, threads, commands, running)
         finally:
             await frontend.stop()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await asyncio.wait([running])
 
 

@@ -74,7 +74,7 @@ class FakeTurns:
         return True
 
     async def settle(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await asyncio.gather(*self._tasks)
 
     async def _run(self, turn: Turn) -> None:

@@ -65,7 +65,7 @@ async def test_what_may_pass_is_tried_again(
     frontend: SlackFrontend, slack: SimulatedSlack, method: str, fault: dict[str, object]
 ) -> None:
     slack.faults.add(Fault(method, **fault))  # pyright: ignore[reportArgumentType]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await frontend.connect()
     assert len(slack.calls_to(method)) == 2
 
@@ -135,7 +135,7 @@ async def test_unusable_address_is_not_used_again(
 async def test_token_refused_on_reconnecting_ends_the_run(rig: Rig) -> None:
     rig.slack.faults.add(Fault("apps.connections.open", status=200, error="invalid_auth"))
     await rig.slack.drop_connections()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(TokenRefusedError, match="SLACK_APP_TOKEN"):
             await rig.running
 
@@ -149,7 +149,7 @@ async def test_revoked_bot_token_ends_the_run(rig: Rig) -> None:
     for method in ("chat.*", "auth.test"):
         rig.slack.faults.add(Fault(method, status=200, error="token_revoked", times=2))
     await rig.slack.say("ada", "general", "@skein hi")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(TokenRefusedError, match="SLACK_BOT_TOKEN"):
             await rig.running
 
@@ -157,7 +157,7 @@ async def test_revoked_bot_token_ends_the_run(rig: Rig) -> None:
 async def test_stop_before_run_ends_it_at_once(frontend: SlackFrontend) -> None:
     await frontend.connect()
     await frontend.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await frontend.run()
 
 
@@ -182,7 +182,7 @@ async def test_closing_without_connecting_is_no_error(slack: SimulatedSlack) -> 
 
 
 async def test_link_follows_the_connection(rig: Rig) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await rig.frontend.link.wait_for("connected")
         rig.slack.faults.add(Fault("apps.connections.open", status=503))
         await rig.slack.drop_connections()

@@ -106,11 +106,11 @@ async def test_message_is_acknowledged_once_it_is_recorded_and_no_sooner(
     await rig.slack.say("grace", rig.slack.dm("grace"), "quick")
     await rig.slack.wait_for_reply(rig.slack.dm("grace"))
     slow, quick = rig.slack.deliveries[:2]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await quick.finished.wait()
     assert (slow.is_acknowledged, quick.is_acknowledged) == (False, True)
     may_record.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await slow.finished.wait()
     assert (slow.is_acknowledged, slow.attempts) == (True, 1)
 

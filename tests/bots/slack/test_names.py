@@ -88,9 +88,9 @@ async def test_no_more_names_are_kept_than_allowed(names: Names, slack: Simulate
 
 
 async def test_closing_ends_what_is_under_way(names: Names, slack: SimulatedSlack) -> None:
-    slack.faults.add(Fault("users.info", delay=timedelta(seconds=20), is_slow_only=True))
+    slack.faults.add(Fault("users.info", delay=timedelta(minutes=1), is_slow_only=True))
     await names.find([slack.person("ada")])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await names.aclose()
 
 

@@ -100,7 +100,7 @@ async def test_reply_under_way_is_delivered_after_stop(rig: Rig) -> None:
     may_end = asyncio.Event()
 
     async def answer(sink: ReplySink, turn: Turn) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await may_end.wait()
         await sink.finish("late")
 
@@ -110,7 +110,7 @@ async def test_reply_under_way_is_delivered_after_stop(rig: Rig) -> None:
     await rig.slack.wait_until_delivered()
     await rig.frontend.stop()
     assert rig.slack.connections() == 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await rig.running
     may_end.set()
     await rig.slack.wait_for_reply(channel, ts, contains="late")
