@@ -146,6 +146,20 @@ async def test_only_the_turns_own_message_is_taken_over(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.parametrize("is_thread", [True, False], ids=["thread", "dm"])
+async def test_only_what_is_the_turns_own_for_all_that_can_be_told_may_be_removed(
+    desk: Desk, is_thread: bool
+) -> None:
+    key = desk.key if is_thread else replace(desk.key, channel=desk.slack.dm("ada"), thread="")
+    stray = await desk.outlet(key).post(0, "a torso")
+    await desk.outlet(key, turn_id=8).post(0, "recorded for another turn")
+    desk.known.update(view["id"] for view in desk.slack.messages(key.channel, key.thread)[-1:])
+    await Speaker(desk.client).say(key, "Cleared.")
+    if not is_thread:  # in a thread it would be a stream
+        await desk.client.chat_postMessage(channel=key.channel, text="said by who knows what")
+    assert await desk.outlet(key, attempts=2).find_strays() == [stray.message_id]
+
+
 async def test_what_stood_there_before_the_question_is_let_be(desk: Desk) -> None:
     earlier = await desk.outlet().post(0, "an answer from long before")
     question = await desk.slack.say("ada", "general", "and now?", thread=desk.key.thread)

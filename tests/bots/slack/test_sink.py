@@ -287,6 +287,14 @@ async def test_post_into_an_archived_channel_is_refused_for_good(desk: Desk) -> 
         await desk.outlet().post(0, "hi")
 
 
+async def test_stream_in_a_channel_that_was_archived_is_gone_on_with_nowhere(desk: Desk) -> None:
+    outlet = desk.outlet()
+    reply = await outlet.post(0, "one")
+    desk.slack.faults.add(Fault("chat.appendStream", status=200, error="is_archived"))
+    with pytest.raises(DeliveryError, match="is_archived"):
+        await outlet.edit(reply, "one two")
+
+
 async def test_update_of_a_message_that_people_deleted_is_refused(desk: Desk) -> None:
     outlet = desk.outlet()
     with pytest.raises(DeliveryError, match="message_not_found"):
