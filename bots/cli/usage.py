@@ -31,9 +31,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:  # pyright: i
     parser = commands.add_parser("usage", help="say what was asked, and what it took and cost")
     parser.add_argument(
         "--by",
-        type=Grouping,
-        choices=list(Grouping),
-        default=Grouping.DAY,
+        choices=[str(each) for each in Grouping],
+        default=str(Grouping.DAY),
         metavar="WHAT",
         help=f"sum up by {', '.join(Grouping)}; day by default",
     )
@@ -79,7 +78,7 @@ async def run(options: argparse.Namespace) -> int:
         raise SettingsError("--since", f"{since:%Y-%m-%d} is not before {until:%Y-%m-%d}", mend)
     url = settings.database_url
     async with find_backend(url).open_store(url) as store:
-        report = await load_report(store, options.by, since, until, zone)
+        report = await load_report(store, Grouping(options.by), since, until, zone)
     print(_FORMATS[options.format](report))
     return 0
 

@@ -210,13 +210,20 @@ class DiscordFrontend:
         name = f"Discord: message {message.id}"
         try:
             await self._patience.keep_trying(
-                str(message.channel.id), name, partial(self._take_if_meant, heard)
+                self._find_queue(heard), name, partial(self._take_if_meant, heard)
             )
         except StoreError as error:
             log.error("%s was not recorded: %s", name, error)  # noqa: TRY400 -- no bug
             if heard.manner in (Manner.ADDRESSED, Manner.OPEN):
                 self._told.append(message.id)
                 await self._answer(heard.incoming, render_for_people(error))
+
+    def _find_queue(self, heard: Heard) -> str:
+        """Name what a message waits in for those before it. Nobody waits for a command that asks a model."""
+        key = heard.incoming.key
+        command = self._commands.read(heard.incoming)
+        is_slow = command is not None and command.is_slow
+        return f"{key}: {command.name}" if command and is_slow else str(key)
 
     async def on_command(self, interaction: discord.Interaction, command: Command) -> None:
         """Run a slash command."""

@@ -50,7 +50,9 @@ def _check_target(target: Path) -> None:
         raise SettingsError("FILE", f"{target} is there already", "Name a new file.")
     if not target.parent.is_dir():
         folder = target.parent
-        raise SettingsError("FILE", f"the folder {folder} does not exist", f"mkdir -p {folder}")
+        raise SettingsError(
+            "FILE", f"the folder {folder} does not exist", f"Create it: mkdir -p {folder}"
+        )
 
 
 def _copy(source: Path, target: Path, on_progress: Callable[[int, int], None]) -> None:

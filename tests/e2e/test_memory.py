@@ -68,7 +68,7 @@ async def test_a_restart_keeps_summary_and_pins_and_clear_drops_them(world: Worl
         await place.ask("!pin #pin keep this")
         await place.wait_for("Pinned")
         await place.ask("!compact")
-        await place.wait_for("I keep 4 older messages in short now")
+        await place.wait_for("I keep a summary of 4 older messages now")
         program.terminate()
         assert await program.wait() == 0
     async with world.skein(platform):

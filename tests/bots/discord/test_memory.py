@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bots.playground.discord import ADA, GENERAL_CHANNEL
@@ -50,7 +52,28 @@ async def test_compact_tells_what_it_saved(declared: Skein) -> None:
     for number in range(3):
         await declared.ask(f"@skein question {number}")
     await declared.server.command("Ada", GENERAL_CHANNEL, "compact")
-    await declared.server.wait_for_reply(GENERAL_CHANNEL, "I keep 4 older messages in short now")
+    await declared.server.wait_for_reply(
+        GENERAL_CHANNEL, "I keep a summary of 4 older messages now"
+    )
+
+
+async def test_nobody_waits_for_a_conversation_that_is_summed_up(skein: Skein) -> None:
+    for number in range(3):
+        await skein.ask(f"@skein question {number}")
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def wait_in_a_summary() -> None:
+        if skein.models.requests[-1].purpose == "summary":
+            has_begun.set()
+            await may_end.wait()
+
+    skein.models.on_answered = wait_in_a_summary
+    async with asyncio.timeout(20):
+        await skein.server.say("Ada", GENERAL_CHANNEL, "@skein !compact")
+        await has_begun.wait()
+        assert (await skein.ask("@skein hello"))["text"] == "Answer to hello"
+        may_end.set()
+        await skein.server.wait_for_reply(GENERAL_CHANNEL, "I keep a summary of 4 older messages")
 
 
 async def test_prompt_is_told_to_the_model(declared: Skein) -> None:
