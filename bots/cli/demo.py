@@ -69,7 +69,7 @@ async def demo(options: argparse.Namespace) -> int:
 
 
 def load_demo_settings(model: str | None, data: Path) -> Settings:
-    """Heed nothing around: no `.env`, no token, no key; with a model, its keys and addresses.
+    """Heed nothing around: no `.env`, no token, no key; with a model, what is set for models and limits.
 
     Raises SettingsError.
     """
@@ -88,11 +88,15 @@ def load_demo_settings(model: str | None, data: Path) -> Settings:
     return load_settings(use_environment=False, **own)
 
 
+_MODEL_PREFIXES = (
+    *("max_", "model", "summary_", "system_prompt", "temperature", "reasoning_", "skein_config"),
+    *("fallback_", "on_break", "limit_", "queue_", "waiting", "timezone", "answer_file_"),
+)
 _MODEL_SETTINGS = tuple(
     name
     for name in Settings.model_fields
     if name.endswith(("_api_key", "_base_url", "_timeout_seconds"))
-    or name.startswith(("max_", "model", "summary_", "system_prompt", "temperature"))
+    or name.startswith(_MODEL_PREFIXES)
 )
 
 

@@ -121,6 +121,13 @@ async def test_it_heeds_no_setting_around_it(tmp_path: Path):
     assert not (tmp_path / "real.db").exists()
 
 
+async def test_with_a_model_named_limits_around_it_hold(tmp_path: Path):
+    limits = {"LIMIT_USER_MESSAGES_PER_DAY": "0"}
+    async with demo(tmp_path, "--model", "demo/echo", **limits) as visitor:
+        await visitor.say("slack", "@skein hello")
+        await visitor.wait_for("slack", "Questions are not allowed here")
+
+
 async def test_a_port_in_use_is_named_with_the_mend(tmp_path: Path):
     async with demo(tmp_path) as visitor:
         port = visitor.url.rpartition(":")[2]
