@@ -205,13 +205,15 @@ async def test_a_summary_of_many_steps_stays_its_makers(tmp_path: Path):
 
     models = FakeModels(write)
     async with open_sqlite(url, now=calendar.now) as store:
-        job, claims = await World(store, models, Summaries(store, models), FakeClock()).begin(), []
-        for number in range(1, 200):
-            turn = await complete(store, ask(number, key=job.key))
+        job, claims = (
+            await World(store, models, Summaries(store, models), FakeClock()).begin(),
+            list[bool](),
+        )
+        turns = [await complete(store, ask(number, key=job.key)) for number in range(1, 200)]
         async with open_sqlite(url, now=calendar.now) as other:
 
             async def claim() -> None:
-                claims.append(await other.claim_summary(turn.conversation_id, MINUTE))
+                claims.append(await other.claim_summary(turns[0].conversation_id, MINUTE))
 
             models.on_answered = claim
             assert await Summaries(store, models).make(replace(job, until=400))
