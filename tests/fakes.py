@@ -112,6 +112,7 @@ class Shown:
     held: list[str] = field(default_factory=list[str])
     text: str = ""
     notice: str = ""
+    is_closed: bool = False
 
 
 class RecordingSinks:
@@ -195,7 +196,8 @@ class RecordingSink:
         self._sinks.changed.set()
 
     async def aclose(self) -> None:
-        """Do nothing."""
+        """Remember."""
+        self._shown.is_closed = True
 
 
 class FakeHold:

@@ -1,7 +1,10 @@
 """Pruning: what nobody touched goes, what is busy or fresh stays."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from apscheduler.events import EVENT_JOB_EXECUTED
 
 from core.conversation import Usage
 from core.scheduler import BATCH, open_scheduler, prune
@@ -27,6 +30,21 @@ async def test_old_conversations_are_pruned_in_batches(tmp_path: Path):
         assert await prune(store, RETENTION, NOW) == BATCH + 5
         left = {info.key.thread for info in await store.load_recent("test")}
         assert left == {"busy", "fresh"}
+
+
+async def test_the_schedule_prunes_what_is_old_by_then(tmp_path: Path):
+    was_run = asyncio.Event()
+    async with open_sqlite(f"sqlite:///{tmp_path / 'skein.db'}", now=lambda: NOW) as store:
+        turn = (await store.record(make_incoming("old"))).turn
+        await store.clear(turn.key, NOW + RETENTION)
+        then = NOW + RETENTION + timedelta(days=1)
+        async with open_scheduler(store, RETENTION, lambda: then) as scheduler:
+            scheduler.add_listener(lambda _: was_run.set(), EVENT_JOB_EXECUTED)
+            [job] = scheduler.get_jobs()
+            job.modify(next_run_time=datetime.now(UTC))
+            async with asyncio.timeout(20):
+                await was_run.wait()
+        assert await store.load_recent("test") == []
 
 
 async def test_the_schedule_prunes_only_with_a_retention(tmp_path: Path):

@@ -7,6 +7,7 @@ import pytest
 
 from core import lane, lease
 from core.conversation import ReplyMessage, TurnState, Usage
+from core.errors import AuthError
 from core.run import INTERRUPTED, STOPPED, TurnOptions
 from core.store.sqlite import open_sqlite
 from core.threads import END_OF_TIME
@@ -73,6 +74,21 @@ async def test_a_halt_is_not_lost_in_a_stop(core: Core):
     core.turns.stop([shown.turn.id])
     async with asyncio.timeout(20):
         await core.turns.halt()
+
+
+async def test_however_a_turn_ends_its_sink_is_closed(core: Core):
+    await core.turns.submit(make_incoming("delivered", thread="t1"))
+    await core.sinks.wait_for(1)
+    core.models.answer = lambda _: AuthError("fake/model", "401")
+    await core.turns.submit(make_incoming("failed", thread="t2"))
+    await core.sinks.wait_for(2)
+    core.models.answer = lambda _: "never whole"
+    core.models.hold()
+    await core.turns.submit(make_incoming("halted", thread="t3"))
+    await core.sinks.wait_for_update()
+    await core.turns.halt()
+    closed = [(each.turn.text, each.is_closed) for each in core.sinks.shown]
+    assert closed == [("delivered", True), ("failed", True), ("halted", True)]
 
 
 async def test_a_clear_of_the_past_leaves_what_came_later(core: Core):
