@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Protocol
 
 from core.conversation import Author, Usage
 from core.errors import StoreError
 from core.prices import Prices
 from core.providers.base import Chunk, ModelRef, Request
-from core.store.base import Expense, Store
+from core.store.base import Expense
 from core.store.rooms.accounts import Purpose
 from core.tokens import estimate_input_tokens, estimate_tokens
 
@@ -114,7 +115,17 @@ class Meter:
         return None if at is None else timedelta(seconds=at - self._began_at)
 
 
-async def keep_expenses(store: Store, conversation_id: int, expenses: Sequence[Expense]) -> None:
+class ExpenseStore(Protocol):
+    """What of a store keeps expenses."""
+
+    async def add_expenses(self, conversation_id: int, expenses: Sequence[Expense], /) -> None:
+        """Commit them. Raises StoreError."""
+        ...
+
+
+async def keep_expenses(
+    store: ExpenseStore, conversation_id: int, expenses: Sequence[Expense]
+) -> None:
     """Store what was paid for beside answers. Where that fails, it is logged and holds up nothing."""
     if not expenses:
         return

@@ -91,6 +91,14 @@ async def test_small_steps_add_up_between_exchanges():
     assert store.kept["a/m"] == pytest.approx(1.25, abs=0.06)
 
 
+async def test_what_is_newer_here_is_not_overwritten():
+    gauge = Gauge()
+    learn(gauge, 2000)
+    gauge.take({"a/m": 1.0, "b/m": 1.5})
+    assert gauge.get_ratio("a/m") == pytest.approx(2, abs=0.01)
+    assert gauge.get_ratio("b/m") == 1.5
+
+
 async def test_a_store_that_is_away_stops_nothing():
     gauge = Gauge()
     async with keep_ratios(CountingStore(is_away=True), gauge, timedelta(seconds=60)):
