@@ -23,6 +23,8 @@ from bots.playground.slack.workspace import Workspace
 
 MAX_REMEMBERED = 5_000
 MAX_DETAIL = 160
+_WORDS = frozenset(("text", "markdown_text", "chunks", "status", "name"))
+"""What a call says comes first when it is listed; then where."""
 
 OpenConnection = Callable[[web.Request], str]
 """Gives the address of a websocket that may now be opened."""
@@ -47,7 +49,8 @@ class Call:
     def view(self) -> CallView:
         """Show the call in one line."""
         said = {name: value for name, value in self.arguments.items() if value not in (None, "")}
-        detail = " ".join(f"{name}={_short(value)}" for name, value in said.items())
+        words = sorted(said.items(), key=lambda entry: entry[0] not in _WORDS)
+        detail = " ".join(f"{name}={_short(value)}" for name, value in words)
         return CallView(
             at=self.at,
             method=self.method,

@@ -25,6 +25,7 @@ export class CallList {
       "section",
       { class: "tabpanel", role: "tabpanel", id: "tabpanel-calls", "aria-labelledby": "tab-calls" },
       this.filters,
+      h("p", { class: "muted legend" }, "→ the bot calls · ← the platform tells it"),
       this.empty,
       this.rows,
     );
@@ -95,7 +96,7 @@ function callRow({ platform, call }) {
     call.error || call.detail
       ? h(
           "span",
-          { class: "detail" },
+          { class: "detail", title: call.detail },
           call.error ? h("em", {}, call.error) : null,
           call.error && call.detail ? " · " : "",
           call.detail,
