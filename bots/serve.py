@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Coroutine, Generator, Sequence
@@ -16,6 +17,10 @@ from core.errors import StoreError
 from core.turns import Turns
 
 log = logging.getLogger("skein.serve")
+
+_SIGNALLED = (
+    128  # and the signal's number: the exit status of what a signal ended, as shells tell it
+)
 
 
 async def serve(
@@ -90,18 +95,23 @@ async def _log_failure(name: str, step: Coroutine[Any, Any, None]) -> None:
 
 @contextmanager
 def stop_on_signals(stop: asyncio.Event) -> Generator[None]:
-    """Set the event on SIGTERM or SIGINT; a second signal ends the process as usual.
+    """Set the event on SIGTERM or SIGINT; a second signal ends the process where it stands.
 
-    On Windows, where asyncio takes no signals, the first one does.
+    The system would not do so for a container's first process, and a KeyboardInterrupt would wind
+    down once more. On Windows, where asyncio takes no signals, the first one ends it as usual.
     """
     loop = asyncio.get_running_loop()
+    was_told = False
     signals = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGINT)
 
     def on_signal(number: signal.Signals) -> None:
+        nonlocal was_told
+        if was_told:
+            log.warning("%s: ended at once", number.name)
+            os._exit(_SIGNALLED + number)
         log.info("%s: stopping; once more ends at once", number.name)
+        was_told = True
         stop.set()
-        for each in signals:
-            loop.remove_signal_handler(each)
 
     for number in signals:
         loop.add_signal_handler(number, on_signal, number)

@@ -1,6 +1,8 @@
 """Frontends over one core: started together, stopped in order, whatever state they are in."""
 
 import asyncio
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -155,3 +157,28 @@ async def test_a_stop_before_anything_began_ends_at_once(turns: Turns):
     async with asyncio.timeout(20):
         await serve([frontend], turns, stop, GRACE)
     assert frontend.done == ["stop", "aclose"]
+
+
+STUBBORN = """
+import asyncio, os, signal, sys
+from bots.serve import stop_on_signals
+
+async def wind_down_for_ever():
+    stop, number = asyncio.Event(), getattr(signal, sys.argv[1])
+    with stop_on_signals(stop):
+        os.kill(os.getpid(), number)
+        await stop.wait()
+        os.kill(os.getpid(), number)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(60)
+
+asyncio.run(wind_down_for_ever())
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_second_signal_ends_the_process_however_long_it_winds_down(name: str, status: int):
+    ended = subprocess.run([sys.executable, "-c", STUBBORN, name], timeout=50, check=False)
+    assert ended.returncode == status
