@@ -55,7 +55,7 @@ class FiledReply:
         self._outlet = outlet
         self._record = record
         self._max_characters = max_characters if outlet.may_attach else 0
-        self._replies = {reply.part: reply for reply in turn.replies}
+        self._replies = {reply.message_id: reply for reply in turn.replies}
         self._sink = open_sink(self._note)
 
     async def start(self) -> None:
@@ -91,10 +91,10 @@ class FiledReply:
         """Record a message, and remember which is the last."""
         if is_gone:
             await self._record(reply, is_gone=True)
-            self._replies.pop(reply.part, None)
+            self._replies.pop(reply.message_id, None)
         else:
             await self._record(reply)
-            self._replies[reply.part] = reply
+            self._replies[reply.message_id] = reply
 
     async def _attach_or_go_on(self, filed: FiledAnswer) -> None:
         shown = [reply for reply in self._replies.values() if reply.kind in ("message", "stream")]

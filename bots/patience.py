@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -34,6 +35,8 @@ class Patience:
         """Make an attempt until it succeeds. Raises the StoreError that is left when time is up."""
         give_up_at = time.monotonic() + self._duration.total_seconds()
         turnstile = self._turnstiles.setdefault(place, asyncio.Lock())
+        if self._waiting >= MAX_WAITING:
+            give_up_at = -math.inf
         self._waiting += 1
         try:
             async with turnstile:
@@ -49,8 +52,7 @@ class Patience:
             try:
                 return await attempt()
             except StoreError as error:
-                is_late = time.monotonic() + pause > give_up_at
-                if is_late or self._waiting > MAX_WAITING:
+                if time.monotonic() + pause > give_up_at:
                     raise
                 if pause == FIRST_PAUSE.total_seconds():
                     log.warning("%s is not recorded yet: %s", name, error)
