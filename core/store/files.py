@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from core.errors import SettingsError, StoreBusyError
+from core.errors import SettingsError, StoreBusyError, StoreError
 
 try:
     import fcntl
@@ -43,7 +43,9 @@ def check_file(path: Path) -> None:
     """Make sure that a database can be opened or made at a path. Raises SettingsError."""
     folder = path.parent
     if not folder.is_dir():
-        raise SettingsError(_VARIABLE, f"the folder {folder} does not exist", f"mkdir -p {folder}")
+        raise SettingsError(
+            _VARIABLE, f"the folder {folder} does not exist", f"Create it: mkdir -p {folder}"
+        )
     if path.is_dir():
         raise SettingsError(_VARIABLE, f"{path} is a folder", "Name a file in it.")
     # SQLite keeps two more files beside the database, so the folder itself must be writable.
@@ -56,6 +58,40 @@ def check_file(path: Path) -> None:
             )
     # What people said is for the bot's user alone; SQLite gives its other files the same mode.
     path.touch(mode=0o600)
+
+
+class HeldFile:
+    """A database's file that was opened, and its write-ahead log.
+
+    A file that is removed stays open for whoever has it, and takes all that is written with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._log = path.with_name(f"{path.name}-wal")
+        self._file_id = _identify(path)
+        self._log_id = _identify(self._log)
+
+    def check(self) -> None:
+        """Raise StoreError where another file, or none, lies in the place of the one that was opened."""
+        log_id = _identify(self._log)
+        if self._log_id is None:  # it comes with the first use
+            self._log_id = log_id
+        if _identify(self._path) == self._file_id and log_id == self._log_id:
+            return
+        raise StoreError(
+            f"{self._path}, or the -wal beside it, was moved, replaced or removed while it was in use. "
+            "Stop Skein, put the file in its place, and start it again."
+        )
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Tell which file lies at a path; None for no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 -- it is asked for each statement, and Path takes twice as long
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from aiosql.adapters.aiosqlite import AioSQLiteAdapter
 
 from core.errors import StoreError
 from core.store.database import NamedQueries, Queries, Work, load_queries
-from core.store.files import check_file, lock_runner, parse_sqlite_url
+from core.store.files import HeldFile, check_file, lock_runner, parse_sqlite_url
 from core.store.migrate import get_program_version, load_migrations, migrate
 from core.store.rows import Row, Value, render_time
 from core.store.sql import SqlStore, utc_now
@@ -125,6 +125,19 @@ def _bind(values: Mapping[str, Value]) -> dict[str, str | int | bytes | None]:
         name: render_time(value) if isinstance(value, datetime) else value
         for name, value in values.items()
     }
+
+
+class _Connection(sqlite3.Connection):
+    """Runs statements as long as the file that it opened lies in its place. Its thread is aiosqlite's."""
+
+    def __init__(self, path: str, **options: Any) -> None:
+        super().__init__(path, **options)
+        self._held = HeldFile(Path(path))
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Run a statement. Raises StoreError where the file is gone."""
+        self._held.check()
+        return super().execute(sql, parameters)
 
 
 class SqliteTransaction(Queries):
@@ -278,7 +291,8 @@ def split_statements(script: str) -> Iterator[str]:
 
 
 def _connect(path: Path, isolation: Literal["IMMEDIATE"] | None) -> aiosqlite.Connection:
-    return aiosqlite.connect(path, timeout=BUSY_TIMEOUT.total_seconds(), isolation_level=isolation)
+    timeout = BUSY_TIMEOUT.total_seconds()
+    return aiosqlite.connect(path, timeout=timeout, isolation_level=isolation, factory=_Connection)
 
 
 async def _set(connection: aiosqlite.Connection, **pragmas: str) -> None:

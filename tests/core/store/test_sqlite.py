@@ -123,6 +123,30 @@ async def test_damaged_file_is_a_store_error(sqlite_url: str) -> None:
             await store.load_unfinished()
 
 
+@pytest.mark.parametrize("gone", ["", "-wal"])
+async def test_nothing_is_taken_into_a_file_that_was_removed(sqlite_url: str, gone: str) -> None:
+    path = parse_sqlite_url(sqlite_url)
+    async with open_sqlite(sqlite_url) as store:
+        await queue(store, ask(1))
+        path.with_name(path.name + gone).unlink()
+        with pytest.raises(StoreError, match="removed while it was in use"):
+            await queue(store, ask(2))
+        with pytest.raises(StoreError, match="Stop Skein"):
+            await store.ping()
+
+
+async def test_nothing_is_taken_where_another_file_lies_in_the_place(sqlite_url: str) -> None:
+    path = parse_sqlite_url(sqlite_url)
+    async with open_sqlite(sqlite_url) as store:
+        await queue(store, ask(1))
+        moved = path.rename(path.with_name("moved.db"))
+        path.touch()
+        with pytest.raises(StoreError, match="replaced"):
+            await queue(store, ask(2))
+        moved.replace(path)
+        await queue(store, ask(2))
+
+
 async def test_database_itself_refuses_two_turns_at_once(sqlite_url: str) -> None:
     async with open_sqlite(sqlite_url) as store:
         await start(store, ask(1))
