@@ -190,6 +190,12 @@ class MemoriesContract:
             with pytest.raises(KeyError):
                 await store.pin_message(KEY, message_id, at(3), 5)
 
+    async def test_pin_of_a_question_that_fails_is_not_sent(self, store: Store) -> None:
+        turn = await start(store, ask(1))
+        assert await store.pin_message(KEY, "m1", at(1), 5)
+        await store.fail(turn, "no")
+        assert (await store.load_memory(KEY)).pins == ()
+
     async def test_pins_have_a_limit(self, store: Store) -> None:
         await begin(store)
         await store.add_pin(KEY, "one", None, at(1), 2)
