@@ -6,7 +6,7 @@ Shapes: docs.slack.dev/reference/events/message, .../app_mention, docs.slack.dev
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,6 +92,8 @@ def parse_message(body: Payload, me: Identity) -> Heard | None:
     A mention comes as both, with one `ts` and two event ids: both read the same.
     """
     event: Payload = body.get("event") or {}
+    if not me.user_id:
+        me = replace(me, user_id=_find_bot(body, event))
     if not _is_spoken(event, me):
         return None
     channel, ts, text = str(event["channel"]), str(event["ts"]), str(event.get("text") or "")
@@ -109,6 +111,14 @@ def parse_message(body: Payload, me: Identity) -> Heard | None:
         bot_user_id=me.user_id,
         attachments=parse_attachments(event),
     )
+
+
+def _find_bot(body: Payload, event: Payload) -> str:
+    """Say who the bot is by an event, for servers whose `auth.test` does not tell."""
+    told: Payload = next(iter(body.get("authorizations") or ()), {})
+    mentioned = find_mentions(str(event.get("text") or ""))
+    is_mention = event.get("type") == "app_mention"
+    return str(told.get("user_id") or "") or next(iter(mentioned if is_mention else ()), "")
 
 
 def _read_forwarded(event: Payload) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +47,23 @@ def test_mention_reads_the_same_whichever_event_brings_it() -> None:
     text = "<@UBOT> hi"
     as_message = heard_of(text=text, channel_type="channel")
     assert heard_of(type="app_mention", text=text) == as_message
+
+
+NOBODY = replace(ME, user_id="", bot_id="")
+
+
+def test_event_says_who_the_bot_is_where_the_login_did_not() -> None:
+    told = {"authorizations": [{"user_id": "UBOT", "is_bot": True}]}
+    question = parse_message({**event_of(text="<@UBOT> hi"), **told}, NOBODY)
+    assert question is not None
+    assert question.to_incoming({}).text == "hi"
+    assert parse_message({**event_of(user="UBOT", channel="D1"), **told}, NOBODY) is None
+
+
+def test_mention_alone_says_who_the_bot_is() -> None:
+    question = parse_message(event_of(type="app_mention", text="<@UBOT> !clear"), NOBODY)
+    assert question is not None
+    assert question.to_incoming({}).text == "!clear"
 
 
 def test_reply_in_a_thread_belongs_to_the_thread() -> None:
