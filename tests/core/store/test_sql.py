@@ -8,6 +8,7 @@ import pytest
 
 from core.conversation import ReplyMessage, TurnState
 from core.store.database import Transaction
+from core.store.rows import render_key
 from tests.core.store.values import (
     KEY,
     answer,
@@ -32,6 +33,17 @@ async def test_failed_transaction_leaves_nothing_and_the_next_one_works(url: str
             await store.database.write(break_off)
         assert await get_turn(store, turn.id) == turn
         assert await store.cancel(turn, "whole")
+
+
+async def test_rows_of_a_conversation_are_those_of_what_is_sent(url: str) -> None:
+    async with open_url(url) as store:
+        await complete(store, ask(0))
+        for seconds in range(1, 6):
+            await store.fail(await start(store, ask(seconds)), "no answer")
+        await start(store, ask(6))
+        query = {**render_key(KEY), "max_chars": 10**6, "after": 0}
+        rows = await store.database.load("load_conversation", **query)
+        assert [row["place"] for row in rows if row["place"]] == [1, 2, 8]
 
 
 async def test_cancelled_transaction_goes_on_before_the_next_one(url: str) -> None:

@@ -84,9 +84,9 @@ WHERE platform = :platform
 
 -- name: load_conversation(platform, workspace, channel, thread, max_chars, after)
 -- A conversation and what the question that runs now sends, a row for each message, and one more for
--- each further file of it, in one read so that nothing can change in between. It walks back from the newest message until their texts
--- have that many characters: what is older costs nothing. A place without a message is one that is
--- not sent, or, without a number, the beginning.
+-- each further file of it, in one read so that nothing can change in between. It walks back from the
+-- newest message until their texts have that many characters: what is older costs nothing, and what is
+-- not sent hardly anything. A place without a number is the beginning.
 WITH RECURSIVE
 asked AS (
     SELECT
@@ -109,6 +109,7 @@ walked (conversation_id, begins_after, place, newer_chars) AS (
             SELECT MAX(newest.position) FROM messages AS newest
             WHERE newest.conversation_id = asked.id
                 AND newest.position > asked.begins_after
+                AND NOT newest.is_failed
         ),
         CAST(0 AS BIGINT)
     FROM asked
@@ -121,8 +122,9 @@ walked (conversation_id, begins_after, place, newer_chars) AS (
             WHERE older.conversation_id = walked.conversation_id
                 AND older.position > walked.begins_after
                 AND older.position < walked.place
+                AND NOT older.is_failed
         ),
-        walked.newer_chars + CASE WHEN messages.is_failed THEN 0 ELSE LENGTH(messages.text) END
+        walked.newer_chars + LENGTH(messages.text)
     FROM walked
     INNER JOIN messages
         ON messages.conversation_id = walked.conversation_id
@@ -155,7 +157,6 @@ INNER JOIN walked ON asked.id = walked.conversation_id
 LEFT JOIN messages
     ON messages.conversation_id = walked.conversation_id
     AND messages.position = walked.place
-    AND NOT messages.is_failed
 LEFT JOIN attachments ON attachments.turn_id = messages.turn_id AND messages.role = 'user'
 ORDER BY walked.place, attachments.number;
 
