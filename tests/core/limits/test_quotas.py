@@ -250,6 +250,21 @@ def test_refusal_says_what_is_used_up_and_when_it_goes_on(
     assert render_refusal(Refusal(limit, until), "slack", NOW, UTC) == text
 
 
+@pytest.mark.parametrize(
+    ("period", "told"),
+    [
+        (Period.DAY, "You can go on at 00:00 CET, in 2 h."),
+        (Period.MONTH, "You can go on at 00:00 CEST on 1 April, in 21 days."),
+    ],
+)
+def test_refusal_tells_the_time_where_the_installation_is(period: Period, told: str) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    messages = limit(Measure.MESSAGES, period, 5)
+    refusal = find_refusal(messages, Used(messages=5), NOW, zone)
+    assert refusal is not None
+    assert render_refusal(refusal, "slack", NOW, zone).endswith(told)
+
+
 def test_discords_workspace_is_a_server() -> None:
     refusal = Refusal(limit(Measure.MESSAGES, Period.DAY, 5, Scope.WORKSPACE), NOW + MINUTE)
     assert "This server has" in render_refusal(refusal, "discord", NOW, UTC)
