@@ -11,9 +11,11 @@ import aiohttp
 
 from core.beside import beside
 from core.config.file import LOOK_INTERVAL, ConfigFile
+from core.logs import hide_from_logs
 from core.metrics import Metrics
 from core.providers.asking.retry import RetryPolicy
 from core.providers.router import Router
+from core.providers.wire.proxy import list_proxy_passwords
 from core.settings import Settings
 from core.store.database import Database
 from core.supply import Supply
@@ -34,6 +36,8 @@ async def open_models(
     `config` (None: the installation's) is loaded, and looked at so often. Limits are kept together
     by all processes on a shared database, if there is one. `metrics` hear of requests.
     """
+    for password in list_proxy_passwords():
+        hide_from_logs(password)
     # No limit of connections: the limiters decide who may ask, and no thread waits for another.
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session, AsyncExitStack() as stack:

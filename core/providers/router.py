@@ -18,7 +18,7 @@ from datetime import timedelta
 from core.errors import ProviderError, RateLimitedError
 from core.metrics import Metrics, NullMetrics
 from core.prices import Price
-from core.providers.asking.attempts import Attempts, Patience
+from core.providers.asking.attempts import LONGEST_PAUSE, Attempts, Patience
 from core.providers.asking.breaker import BreakerState
 from core.providers.asking.breakers import Breakers
 from core.providers.asking.chain import Chain
@@ -220,6 +220,7 @@ class Router:
                     raise
                 yield Chunk(answered_by=chain.opened.ref, is_restart=True)
             else:
+                self._breakers.complete(opened.ref)
                 opened.tally.outcome = "answered"
                 return
 
@@ -244,7 +245,7 @@ class Router:
         is_limited = isinstance(error, RateLimitedError)
         told = None if isinstance(error, NoTurnError) else error.retry_after
         if rest := told or (_REST if is_limited else None):
-            self._breakers.rest(ref, rest)
+            self._breakers.rest(ref, min(rest, LONGEST_PAUSE))
         if is_limited and told and chain.is_alone(ref):  # a fallback there must not wait
             self._attempts.pause(ref, told)
         chain.note(ref, error)

@@ -25,6 +25,9 @@ from core.providers.asking.retry import NoTurnError, RetryPolicy
 from core.providers.asking.tally import Tally
 from core.providers.base import Admission, Asker, Chunk, Limiter, ModelRef, Provider, Request
 
+LONGEST_PAUSE = timedelta(hours=1)
+"""After so long a provider is asked again, whatever it said: its account may have been filled meanwhile."""
+
 
 @dataclass(slots=True)
 class Patience:
@@ -103,7 +106,8 @@ class Attempts:
         return opened
 
     def pause(self, ref: ModelRef, duration: timedelta) -> None:
-        """Hold back everyone's questions where the provider asked for a pause."""
+        """Hold back everyone's questions where the provider asked for a pause, but not for days."""
+        duration = min(duration, LONGEST_PAUSE)
         until = self._clock() + duration.total_seconds()
         self._paused_until[ref.provider] = max(until, self._paused_until.get(ref.provider, until))
         limiter = self._limiters.get(ref.provider)

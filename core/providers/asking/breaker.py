@@ -93,11 +93,9 @@ class Breaker:
         return Pass(self._period, is_probe=True)
 
     def succeed(self, given: Pass) -> None:
-        """The model answered. What was asked before the breaker opened says nothing of now."""
-        if given.period != self._period:
-            return
-        self._failures = 0
-        if self.state is BreakerState.HALF_OPEN:
+        """The model began to answer. What was asked before the breaker opened says nothing of now."""
+        if given.period == self._period and self.state is BreakerState.HALF_OPEN:
+            self._failures = 0
             self._cool_down = timedelta()
             self.error = None
             self._enter(BreakerState.CLOSED)
@@ -114,6 +112,11 @@ class Breaker:
         is_auth = isinstance(error, AuthError)
         if given.is_probe or is_auth or self._failures >= self._policy.max_failures:
             self._open(error, now)
+
+    def complete(self) -> None:
+        """An answer came to its end: failures in a row are counted anew."""
+        if self.state is BreakerState.CLOSED:
+            self._failures = 0
 
     def break_off(self, error: ProviderError, now: float) -> None:
         """The model failed in the middle of an answer, for which its pass was given back before."""

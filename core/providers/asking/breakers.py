@@ -24,7 +24,7 @@ class Leave:
     clock: Callable[[], float]
 
     def succeed(self) -> None:
-        """The model answered."""
+        """The model began to answer."""
         self.breaker.succeed(self.given)
 
     def fail(self, error: ProviderError) -> None:
@@ -87,6 +87,10 @@ class Breakers:
         breaker = self._get(ref)
         given = breaker.admit_nowait(self._clock())
         return Leave(breaker, given, self._clock) if given else None
+
+    def complete(self, ref: ModelRef) -> None:
+        """The model's answer came to its end."""
+        self._get(ref).complete()
 
     def break_off(self, ref: ModelRef, error: ProviderError) -> None:
         """The model failed in the middle of an answer."""

@@ -59,6 +59,9 @@ class Bounds:
         """Give the typed error for what went wrong while waiting."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return self._too_late("no connection", self._timeouts.connect)
+        if isinstance(error, aiohttp.InvalidURL):
+            problem = "its address, or its proxy's (HTTPS_PROXY, HTTP_PROXY), is none"
+            return UnreachableError(self.model, problem)
         if not isinstance(error, TimeoutError):
             detail = clean_detail(str(error)) or type(error).__name__
             return UnreachableError(self.model, detail)

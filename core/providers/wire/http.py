@@ -215,5 +215,10 @@ def _leave_messages(payload: Payload) -> Payload:
 
 async def read_refusal(response: aiohttp.ClientResponse) -> Refusal:
     """Read a refused request's answer, as much of it as is sane."""
+    place = response.headers.get("Location", "")
+    if place and 300 <= response.status < 400:
+        return Refusal(
+            response.status, f"sent on to {place.partition('?')[0]}: is the address right?"
+        )
     body = await read_body(response, MAX_REFUSAL_BYTES)
     return parse_refusal(response.status, body.decode("utf-8", "replace"), response.headers)

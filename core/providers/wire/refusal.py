@@ -23,6 +23,8 @@ from core.providers.wire.pace import find_pause
 MAX_DETAIL_CHARS = 500
 _MAX_RETRY_SECONDS = 30 * 86400.0
 _SHORTEST_KEY_PREFIX = 6
+_PASSWORD = re.compile(r"(?<=://)[^\s/@]+@")
+"""User and password in an address: aiohttp tells a proxy's with its errors."""
 
 Json = Mapping[str, object]
 
@@ -85,7 +87,7 @@ def parse_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | 
     except ValueError:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(timedelta(), at - now)
+    return _seconds(str(max(0.0, (at - now).total_seconds())))
 
 
 def make_error(model: str, refusal: Refusal, key: str = "") -> ProviderError:
@@ -99,7 +101,7 @@ def make_error(model: str, refusal: Refusal, key: str = "") -> ProviderError:
         return errors.BadRequestError(model, detail)  # OpenRouter's word on a question, not a key
     if status in (401, 402, 403) or _is_about_account(refusal):
         return errors.AuthError(model, detail)
-    if status == 404 or (status in (400, 422) and _NO_MODEL.search(text)):
+    if status < 400 or status == 404 or (status in (400, 422) and _NO_MODEL.search(text)):
         return errors.ModelNotFoundError(model, detail)
     if status == 429:
         return errors.RateLimitedError(model, detail, refusal.retry_after)
@@ -131,8 +133,9 @@ def _is_about_account(refusal: Refusal) -> bool:
 
 def clean_detail(text: str, key: str = "") -> str:
     """Make a foreign text fit for a log: one line of sane length, without the key or a part of it."""
+    text = _PASSWORD.sub("", text)
     if key:
-        text = text.replace(key, "[key]")
+        text = re.sub(re.escape(key), "[key]", text, flags=re.IGNORECASE)
         if len(key) > 2 * _SHORTEST_KEY_PREFIX:
             text = re.sub(re.escape(key[:_SHORTEST_KEY_PREFIX]) + r"[^\s\"',;]*", "[key]", text)
     text = " ".join(text.split())

@@ -37,12 +37,22 @@ def test_it_opens_after_so_many_failures_in_a_row_and_not_before() -> None:
     for _ in range(POLICY.max_failures - 1):
         fail(breaker, 0.0)
     breaker.succeed(admit(breaker, 0.0))
+    breaker.complete()
     for _ in range(POLICY.max_failures - 1):
         fail(breaker, 0.0)
     assert breaker.state is BreakerState.CLOSED
     fail(breaker, 0.0)
     assert breaker.state is BreakerState.OPEN
     assert breaker.admit_nowait(COOL_DOWN - 0.01) is None
+
+
+def test_it_opens_after_so_many_answers_that_broke_off() -> None:
+    breaker = Breaker("openai/m", POLICY)
+    for _ in range(POLICY.max_failures):
+        assert breaker.state is BreakerState.CLOSED
+        breaker.succeed(admit(breaker, 0.0))
+        breaker.break_off(overloaded(), 0.0)
+    assert breaker.state is BreakerState.OPEN
 
 
 def test_a_refused_key_opens_it_at_once_and_for_long() -> None:
@@ -86,6 +96,26 @@ def test_bad_probes_double_the_cool_down_up_to_a_bound() -> None:
     assert waits[-1] == POLICY.longest_cool_down.total_seconds()
 
 
+def test_after_a_good_probe_the_cool_down_is_short_again() -> None:
+    breaker = open_breaker()
+    fail(breaker, COOL_DOWN)
+    now = 3 * COOL_DOWN
+    breaker.succeed(admit(breaker, now))
+    for _ in range(POLICY.max_failures):
+        fail(breaker, now)
+    assert breaker.find_wait(now) == COOL_DOWN
+
+
+def test_what_was_asked_before_it_opened_is_no_good_probe() -> None:
+    breaker = Breaker("openai/m", POLICY)
+    early = admit(breaker, 0.0)
+    for _ in range(POLICY.max_failures):
+        fail(breaker, 0.0)
+    assert admit(breaker, COOL_DOWN).is_probe
+    breaker.succeed(early)
+    assert breaker.state is BreakerState.HALF_OPEN
+
+
 def test_a_probe_that_is_given_up_lets_another_go() -> None:
     breaker = open_breaker()
     breaker.release(admit(breaker, COOL_DOWN), COOL_DOWN)
@@ -106,7 +136,7 @@ def test_a_late_answer_from_before_it_opened_neither_closes_nor_prolongs_it() ->
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["admit", "succeed", "fail", "auth", "release", "break"]),
+            st.sampled_from(["admit", "succeed", "complete", "fail", "auth", "release", "break"]),
             st.integers(0, 10),
             st.floats(0, 100),
         ),
@@ -123,6 +153,8 @@ def test_never_two_probes_and_never_stuck(steps: list[tuple[str, int, float]]) -
                 passes.append(admitted)
         elif step == "break":
             breaker.break_off(overloaded(), now)
+        elif step == "complete":
+            breaker.complete()
         elif passes:
             back = passes.pop(number % len(passes))
             match step:

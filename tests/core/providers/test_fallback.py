@@ -137,6 +137,15 @@ async def test_a_model_that_asked_for_a_pause_is_passed_over_meanwhile(
     assert chain.counts == (2, 2)
 
 
+async def test_a_model_whose_answers_break_off_again_and_again_is_passed_over() -> None:
+    chain = Chain([(Chunk("Hel"), overloaded())] * 5, [HELLO])
+    for _ in range(5):
+        with pytest.raises(OverloadedError):
+            await chain.ask()
+    assert (await chain.ask())[0].answered_by == chain.router.get_model("b/m")
+    assert chain.counts == (5, 1)
+
+
 async def test_a_model_that_was_set_up_anew_is_not_passed_over_any_more() -> None:
     busy = RateLimitedError("a/m", "daily quota", timedelta(hours=1))
     chain = Chain([(busy,), HELLO], [HELLO])

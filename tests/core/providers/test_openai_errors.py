@@ -118,9 +118,11 @@ class TestRefusals:
     async def test_a_redirect_is_not_followed_with_the_key(
         self, provider: Provider, server: ScriptedModelServer
     ) -> None:
-        server.play(Refuse(307, headers={"Location": "http://127.0.0.1:1/elsewhere"}))
-        with pytest.raises(BadRequestError, match="307"):
+        server.play(Refuse(307, headers={"Location": "http://127.0.0.1:1/elsewhere?token=t0p"}))
+        told = "HTTP 307: sent on to http://127.0.0.1:1/elsewhere: is the address right"
+        with pytest.raises(ModelNotFoundError, match=told) as refused:
             await read(provider, ask("m"))
+        assert "t0p" not in str(refused.value)
 
 
 class TestBounds:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from core.app import open_models
 from core.conversation import Message
+from core.errors import UnreachableError
+from core.logs import configure_logs
 from core.providers.base import Request
 from core.providers.wire.proxy import find_proxy
 from core.settings import load_settings
@@ -57,3 +61,30 @@ async def test_a_password_in_netrc_is_sent_to_no_model_server(
         openai, anthropic = server.requests
         assert openai.headers["authorization"] == "Bearer sk-test"
         assert "authorization" not in anthropic.headers
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_a_proxys_password_gets_into_no_error_and_no_log(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    log = StringIO()
+    async with await asyncio.start_server(refuse, "127.0.0.1") as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}me:hunter%322@127.0.0.1:{port}")
+        settings = await asyncio.to_thread(
+            load_settings, use_environment=False, openai_api_key="sk-test", max_attempts=1
+        )
+        configure_logs("debug", "text", (), log)
+        async with open_models(settings) as models:
+            ref = models.default
+            with pytest.raises(UnreachableError) as failed:
+                async with models.stream(ref, Request(ref.model, (Message.user("hi"),))):
+                    pass
+        logging.getLogger("skein.test").error("It fails.", exc_info=failed.value)
+    told = str(failed.value) + log.getvalue()
+    assert "It fails." in told
+    assert "hunter" not in told

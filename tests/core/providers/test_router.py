@@ -243,6 +243,14 @@ async def test_a_pause_too_long_to_wait_is_told_and_asked_no_more_meanwhile() ->
     assert await bench.ask() == "Hello you"
 
 
+async def test_a_pause_of_days_is_believed_for_an_hour() -> None:
+    bench = Bench((RateLimitedError("openai/m", "monthly quota", timedelta(days=20)),), HELLO)
+    with pytest.raises(RateLimitedError):
+        await bench.ask()
+    bench.clock.advance(3600)
+    assert await bench.ask() == "Hello you"
+
+
 async def test_who_waits_too_long_for_the_limits_is_told_and_holds_up_nobody() -> None:
     bench = Bench(HELLO, HELLO, tokens=500, max_wait_seconds=10)
     await bench.ask()
