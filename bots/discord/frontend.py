@@ -30,8 +30,8 @@ from bots.discord.events import (
     parse_place,
 )
 from bots.discord.files import DiscordFiles
-from bots.discord.fixed import Fixed
 from bots.discord.follow import follow_session
+from bots.discord.refusing import Refusing
 from bots.discord.sign import DiscordSign
 from bots.discord.sink import DiscordOutlet
 from bots.discord.slash import answer_interaction, build_tree, sync_commands
@@ -86,7 +86,7 @@ class DiscordFrontend:
         self._handling: set[asyncio.Task[object]] = set()
         self._patience = Patience(timedelta(seconds=settings.store_patience_seconds))
         self._catch_up = CatchUp(self._hear, self._begin_of_interest)
-        self._fixed = Fixed()
+        self._changes_refused = Refusing()
         self._told = deque[int](maxlen=MAX_WAITING)
 
     async def connect(self) -> str:
@@ -146,7 +146,7 @@ class DiscordFrontend:
             turn.message_id,
             is_resumed=is_resumed,
             load_known=partial(self._threads.known_replies, turn.key),
-            fixed=self._fixed,
+            changes_refused=self._changes_refused,
         )
         channel = turn.key.thread or turn.key.channel
 

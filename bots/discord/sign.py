@@ -7,6 +7,7 @@ from collections.abc import Callable
 import aiohttp
 import discord
 
+from bots.discord.refusing import Refusing
 from core.conversation import ThreadKey
 from core.errors import DeliveryError
 
@@ -14,11 +15,13 @@ EYES = "👀"
 
 
 class DiscordSign:
-    """Reacts as the bot."""
+    """Reacts as the bot. A place where it may not is left alone for a while."""
 
-    def __init__(self, find_client: Callable[[], discord.Client]) -> None:
+    def __init__(
+        self, find_client: Callable[[], discord.Client], refused: Refusing | None = None
+    ) -> None:
         self._find_client = find_client
-        self._refusing: set[str] = set()
+        self._refused = refused or Refusing()
 
     async def show(self, key: ThreadKey, message_id: str) -> None:
         """Add the eyes. Raises DeliveryError."""
@@ -30,7 +33,7 @@ class DiscordSign:
 
     async def _call(self, key: ThreadKey, message_id: str, *, adds: bool) -> None:
         place = key.thread or key.channel
-        if place in self._refusing:
+        if self._refused.is_known(place):
             return
         http = self._find_client().http
         method = http.add_reaction if adds else http.remove_own_reaction
@@ -39,7 +42,7 @@ class DiscordSign:
         except discord.NotFound:
             return  # the message is gone, or the sign is
         except discord.Forbidden as error:
-            self._refusing.add(place)
+            self._refused.note(place)
             raise DeliveryError(
                 f"the bot may not react in channel {place}: {error.text}"
             ) from error

@@ -16,8 +16,8 @@ from discord.http import Route
 
 from bots.answer_file import AnswerFile
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
-from bots.discord.fixed import Fixed
 from bots.discord.lost import Unconfirmed, find_strays, find_unconfirmed
+from bots.discord.refusing import Refusing
 from bots.discord.render import fits, render
 from bots.outlet import NotYetError
 from core.conversation import ReplyMessage, ThreadKey
@@ -62,7 +62,7 @@ class DiscordOutlet:
         *,
         is_resumed: bool = False,
         load_known: Callable[[], Awaitable[Set[str]]] | None = None,
-        fixed: Fixed | None = None,
+        changes_refused: Refusing | None = None,
     ) -> None:
         self._client = client
         self._load_known = load_known if is_resumed else None
@@ -70,7 +70,7 @@ class DiscordOutlet:
         self._message_id = message_id
         self._channel_id = key.thread or key.channel
         self._http = client.http
-        self._fixed = fixed or Fixed()
+        self._changes_refused = changes_refused or Refusing()
         self._doubts = 0
         """How often a post was refused for what may pass."""
         self._is_shown = asyncio.Event()
@@ -83,8 +83,8 @@ class DiscordOutlet:
 
     @property
     def may_change(self) -> bool:
-        """Whether messages are not known to be fixed here."""
-        return not self._fixed.is_known(self._channel_id)
+        """Whether changes are not known to be refused here."""
+        return not self._changes_refused.is_known(self._channel_id)
 
     def fits(self, body: str) -> bool:
         """Tell whether a body, rendered, is within a message's 2,000 units."""
@@ -140,7 +140,7 @@ class DiscordOutlet:
             async with _translated(), _full_pages_told():
                 await self._change(reply, _render_content(body))
         except _AllFrozenError:
-            self._fixed.note(self._channel_id)
+            self._changes_refused.note(self._channel_id)
             raise
         return reply
 

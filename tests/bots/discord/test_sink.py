@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bots.delivery import FrozenError, PageFullError, SlowDownError, TransientError
 from bots.discord import sink as sink_module
 from bots.discord.client import BotClient, log_in
-from bots.discord.fixed import Fixed
+from bots.discord.refusing import Refusing
 from bots.discord.sink import DiscordOutlet
 from bots.outlet import NotYetError
 from bots.playground.base import Fault
@@ -148,14 +149,14 @@ async def test_a_place_where_no_message_can_be_edited_is_remembered_for_a_while(
     is_known: bool,
 ) -> None:
     now = 0.0
-    fixed = Fixed(timedelta(minutes=10), lambda: now)
-    outlet = DiscordOutlet(client, key(GENERAL_CHANNEL), question, fixed=fixed)
+    refused = Refusing(timedelta(minutes=10), lambda: now)
+    outlet = DiscordOutlet(client, key(GENERAL_CHANNEL), question, changes_refused=refused)
     reply = await outlet.post(0, "one")
     assert outlet.may_change
     server.faults.add(Fault(PATCH, status=status, error=code))
     with pytest.raises(FrozenError):
         await outlet.edit(reply, "one two")
-    later = DiscordOutlet(client, key(GENERAL_CHANNEL), "1", fixed=fixed)
+    later = DiscordOutlet(client, key(GENERAL_CHANNEL), "1", changes_refused=refused)
     assert later.may_change is not is_known
     now = 601.0
     assert later.may_change
@@ -282,7 +283,7 @@ async def test_a_post_whose_answer_was_lost_is_not_made_twice(skein: Skein) -> N
     ],
 )
 async def test_an_answer_is_whole_after_calls_that_failed(
-    skein: Skein, method: str, fault: dict[str, object]
+    skein: Skein, method: str, fault: dict[str, Any]
 ) -> None:
     skein.server.faults.add(Fault(method, times=2, **fault))
     await skein.server.say("Ada", GENERAL_CHANNEL, "@skein hello")

@@ -1,4 +1,4 @@
-"""Places where messages cannot be changed once they are made, as seen: forgotten after a while."""
+"""Places that refuse something, as seen: forgotten after a while."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 _MAX_REMEMBERED = 1_000
 
 
-class Fixed:
+class Refusing:
     """Remembers them, for a bounded time and in bounded space."""
 
     def __init__(
@@ -22,7 +22,7 @@ class Fixed:
         self._until: dict[str, float] = {}
 
     def is_known(self, place: str) -> bool:
-        """Tell whether a message was refused a change there of late."""
+        """Tell whether it was refused there of late."""
         return self._until.get(place, 0.0) > self._clock()
 
     def note(self, place: str) -> None:
