@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # pyright: ignore[reportMissingTypeStubs]
 
+from core.errors import StoreError
 from core.store.base import Store
 
 log = logging.getLogger("skein.scheduler")
@@ -54,8 +55,12 @@ async def open_scheduler(
     scheduler = AsyncIOScheduler(timezone=UTC)
 
     async def prune_job() -> None:
-        if retention is not None:
+        if retention is None:
+            return
+        try:
             await prune(store, retention, now())
+        except StoreError as error:
+            log.warning("nothing is pruned this time: %s", error)
 
     if retention is not None:
         scheduler.add_job(  # pyright: ignore[reportUnknownMemberType]

@@ -45,7 +45,7 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 }
 _BREAKS = frozenset(("error", "abort", "insufficient_system_resource", "network_error"))
 """Ends that are none: of OpenRouter and Mistral, vLLM and SGLang, DeepSeek, and GLM."""
-_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+_THOUGHTS = frozenset(("reasoning_content", "reasoning", "reasoning_details", "thinking"))
 """Where servers put what a model thinks, when they send it apart."""
 
 
@@ -184,7 +184,8 @@ class CompletionParser:
             self._end(choice, _normalize(reason))
         delta = choice.get("delta") or message or {}
         text, thinks = _read_content(delta.get("content"))
-        thinks = thinks or any(delta.get(name) for name in _THOUGHTS)
+        if not _THOUGHTS.isdisjoint(delta):
+            thinks = thinks or any(delta.get(name) for name in _THOUGHTS)
         if thinks:
             self.speech.note_thought()
         if not text and (text := delta.get("refusal") or ""):

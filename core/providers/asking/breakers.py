@@ -14,6 +14,9 @@ from core.providers.asking.breaker import Breaker, BreakerState, Pass
 from core.providers.base import ModelRef
 from core.timer import CallLater, call_later
 
+MAX_BREAKERS = 1000
+"""How many are kept before those that say nothing are dropped: people can name any model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leave:
@@ -106,8 +109,20 @@ class Breakers:
     def _get(self, ref: ModelRef) -> Breaker:
         model = str(ref)
         if model not in self._breakers:
+            if len(self._breakers) >= MAX_BREAKERS:
+                self._forget_idle()
             self._breakers[model] = Breaker(model, on_change=partial(self._change, ref))
         return self._breakers[model]
+
+    def _forget_idle(self) -> None:
+        """Drop the breakers that hold nobody back, and the rests that are over."""
+        now, closed = self._clock(), BreakerState.CLOSED
+        self._breakers = {
+            model: each for model, each in self._breakers.items() if each.state is not closed
+        }
+        self._resting_until = {
+            model: until for model, until in self._resting_until.items() if until > now
+        }
 
     def _change(self, ref: ModelRef) -> None:
         self._wake(str(ref))
@@ -129,6 +144,8 @@ class Breakers:
         finally:
             timer.cancel()
             waiters.remove(woken)
+            if not waiters:
+                self._waiters.pop(model, None)
 
     def _wake(self, model: str) -> None:
         for woken in self._waiters.get(model, ()):
