@@ -18,6 +18,8 @@ def check_http_url(value: str) -> str:
         raise ValueError("expected an address that begins with http:// or https://")
     if not (parts := urlsplit(value)).hostname or parts.username or parts.password:
         raise ValueError("expected an address with a host, and without a user or password")
+    if parts.query or parts.fragment:  # it would be logged, and might be a key
+        raise ValueError("expected an address that ends before ? and #")
     return value.rstrip("/")
 
 

@@ -52,6 +52,7 @@ def test_given_settings_alone_count_without_the_environment(monkeypatch: pytest.
         ("LOG_FORMAT", "xml", "'text' or 'json'"),
         ("OPENAI_BASE_URL", "localhost:8000", "http://"),
         ("OPENAI_BASE_URL", "http://me:secret@127.0.0.1/v1", "without a user or password"),
+        ("OPENAI_BASE_URL", "http://127.0.0.1/v1?key=secret", "ends before ? and #"),
         ("ANTHROPIC_BASE_URL", "http://", "a host"),
         ("MAX_REQUESTS_PER_MINUTE", "0", "at least 1"),
         ("SHUTDOWN_SECONDS", "soon", "a number"),

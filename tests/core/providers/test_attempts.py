@@ -310,3 +310,11 @@ async def _pass_in_steps(stage: Stage, seconds: float) -> None:
 def _check_limit(times: list[float], requests: int) -> None:
     for begin in times:
         assert sum(begin <= at < begin + MINUTE_SECONDS for at in times) <= requests
+
+
+async def test_a_pause_is_not_shortened_by_a_later_and_shorter_one(stage: Stage) -> None:
+    for seconds in (30, 1):
+        stage.attempts.pause(REF, timedelta(seconds=seconds))
+    assert not stage.attempts.is_ready(REF)
+    await stage.pass_time(30 - POLICY.fallback_after.total_seconds())
+    assert stage.attempts.is_ready(REF)
