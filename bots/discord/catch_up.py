@@ -103,7 +103,8 @@ def find_places(
     oldest = discord.utils.time_snowflake(since)
     announced: dict[int, Messageable] = {}
     for guild in client.guilds:
-        for channel in (*guild.text_channels, *guild.threads):
+        spoken = (*guild.voice_channels, *guild.stage_channels)  # each has a chat of its own
+        for channel in (*guild.text_channels, *spoken, *guild.threads):
             announced[channel.id] = channel
     told = [place for place in announced.values() if _last_message(place) > oldest]
     told.sort(key=_last_message, reverse=True)

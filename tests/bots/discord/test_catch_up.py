@@ -5,7 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bots.discord.catch_up import MAX_MESSAGES
+import pytest
+from discord.utils import time_snowflake
+
+from bots.discord.catch_up import MAX_MESSAGES, find_places
+from bots.discord.client import BotClient
+from bots.discord.lenient import complete_guild
 from bots.playground.base import Fault
 from bots.playground.discord import (
     ASK_SKEIN_CHANNEL,
@@ -167,3 +172,15 @@ async def test_what_was_said_in_a_thread_before_the_bot_was_spoken_to_is_left(
     await server.say("Ada", thread, "and this?")
     async with running_skein(server, tmp_path) as skein:
         assert await whole(skein, 2) == ["Answer to Ada: and this?", "Answer to hello"]
+
+
+@pytest.mark.parametrize("kind", [0, 2, 5, 13], ids=["text", "voice", "announcement", "stage"])
+async def test_every_kind_of_channel_that_people_write_in_is_read(kind: int) -> None:
+    now = datetime.now(UTC)
+    client = BotClient()
+    channel = {"id": "5", "type": kind, "last_message_id": str(time_snowflake(now))}
+    client._connection._add_guild_from_data(  # pyright: ignore[reportPrivateUsage]
+        complete_guild({"id": "1", "name": "", "channels": [channel]})  # pyright: ignore[reportArgumentType]
+    )
+    places = find_places(client, [], now - timedelta(hours=1))
+    assert [getattr(place, "id", 0) for place in places] == [5]
