@@ -97,7 +97,7 @@ class DelugeProvider:
         model = _find_model(label, request.model)
         key = self._find_key(label, model)
         bounds = Bounds(_stretch(self._timeouts, model), label)
-        line = _Line(label, self._session, bounds, key)
+        line = _Line(label, self._session, bounds, key or (model.resolve_api_key() or ""))
         asking = _Asking(label, model, bounds, line)
         try:
             await asking.begin(_make_context(request, model, key, self._thinking))
@@ -125,7 +125,10 @@ class DelugeProvider:
 
 
 class _Line:
-    """What LM Deluge takes for an HTTP session: one request, in Skein's bounds, its refusal kept."""
+    """What LM Deluge takes for an HTTP session: one request, in Skein's bounds, its refusal kept.
+
+    The key is taken out of errors, whoever found it.
+    """
 
     def __init__(
         self, label: str, session: aiohttp.ClientSession, bounds: Bounds, key: str

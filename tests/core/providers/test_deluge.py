@@ -319,3 +319,21 @@ async def test_what_skein_has_no_adapter_for_streams_too(
     assert len(chunks) == 3
     assert chunks[-1].finish_reason == "length"
     assert chunks[-1].usage == Usage(11, 7, 0, 0)
+
+
+async def test_a_key_that_lm_deluge_found_by_itself_gets_into_no_error(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIPTED_KEY", KEY)
+
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": f"{KEY} is no key"}}, status=401)
+
+    app = web.Application()
+    app.router.add_post("/models/scripted:streamGenerateContent", refuse)
+    async with TestServer(app) as gemini:
+        base = str(gemini.make_url("")).rstrip("/")
+        register_model("scripted", "scripted", base, "SCRIPTED_KEY", "gemini", "google")
+        with pytest.raises(AuthError, match="is no key") as refused:
+            await read(DelugeProvider("deluge", session, lambda _: None), ask("scripted"))
+    assert KEY[:6] not in str(refused.value)

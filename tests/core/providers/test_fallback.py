@@ -11,6 +11,7 @@ from core.conversation import Message
 from core.errors import (
     AuthError,
     BadRequestError,
+    EmptyAnswerError,
     ModelNotFoundError,
     OverloadedError,
     ProviderError,
@@ -121,6 +122,33 @@ async def test_a_question_that_is_refused_is_not_put_to_another() -> None:
     with pytest.raises(BadRequestError):
         await chain.ask()
     assert chain.counts == (1, 0)
+
+
+async def test_what_a_fallback_refuses_may_be_answered_by_the_model_itself() -> None:
+    chain = Chain([(overloaded(),), HELLO], [(BadRequestError("b/m", "HTTP 400"),)])
+    assert await chain.ask() == list(HELLO)
+    assert chain.counts == (2, 1)
+
+
+async def test_an_answer_that_is_empty_by_accident_is_a_fallbacks_to_give() -> None:
+    chain = Chain([(END,)], [HELLO])
+    assert (await chain.ask())[1:] == list(HELLO)
+
+
+async def test_a_model_that_spent_all_its_room_without_a_word_has_no_fallback() -> None:
+    chain = Chain([(Chunk("", "length"),)], [HELLO])
+    with pytest.raises(EmptyAnswerError):
+        await chain.ask()
+    assert chain.counts == (1, 0)
+
+
+async def test_a_model_among_its_own_fallbacks_is_not_asked_twice() -> None:
+    chain = Chain([(AuthError("a/m", "HTTP 401"),), HELLO], [HELLO])
+    endpoints = [Endpoint(name, "openai", "http://x", "m") for name in ("a", "b")]
+    catalogue = Catalogue(endpoints, Choice(fallbacks=("a/m", "b/m", "b/m")))
+    chain.router.change(Setup(catalogue, chain.providers, chain.limiters))
+    await chain.ask()
+    assert chain.counts == (1, 1)
 
 
 @pytest.mark.parametrize("kind", [RateLimitedError, OverloadedError])
