@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,7 @@ import aiohttp
 
 from core.providers.known.endpoints import Endpoint
 from core.providers.known.listing import Json, Listed, parse_list
+from core.providers.wire.answer import read_body
 from core.providers.wire.headers import make_headers
 from core.providers.wire.proxy import find_proxy
 
@@ -71,14 +73,15 @@ async def fetch_json(
         ) as response:
             if response.status != 200:
                 raise SilentError(_word_status(response.status, url))
-            if (response.content_length or 0) > _MAX_BYTES:
+            body = await read_body(response, _MAX_BYTES + 1)
+            if len(body) > _MAX_BYTES:
                 raise SilentError("its answer is too long")
-            return await response.json(content_type=None)
+            return json.loads(body)
     except TimeoutError:
         raise SilentError(f"no answer within {seconds:g} seconds") from None
     except (aiohttp.ClientError, OSError) as error:
         raise SilentError(f"it cannot be reached ({_word_error(error)})") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise SilentError("it answers with something that is no JSON") from None
 
 
