@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ except ImportError:  # Windows, where only one runner at a time is the operator'
     fcntl = None
 
 _VARIABLE = "DATABASE_URL"
+LOOK_SECONDS = 0.5
+"""How often it is looked whether an open file lies in its place; each look lets other threads run first."""
 _FORMS = "Write sqlite:///skein.db, or sqlite:////var/lib/skein/skein.db for an absolute path."
 
 
@@ -71,9 +74,16 @@ class HeldFile:
         self._log = path.with_name(f"{path.name}-wal")
         self._file_id = _identify(path)
         self._log_id = _identify(self._log)
+        self._look_at = 0.0
 
     def check(self) -> None:
         """Raise StoreError where another file, or none, lies in the place of the one that was opened."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look()
+        self._look_at = time.monotonic() + LOOK_SECONDS
+
+    def _look(self) -> None:
         log_id = _identify(self._log)
         if self._log_id is None:  # it comes with the first use
             self._log_id = log_id
@@ -88,7 +98,7 @@ class HeldFile:
 def _identify(path: Path) -> tuple[int, int] | None:
     """Tell which file lies at a path; None for no file."""
     try:
-        found = os.stat(path)  # noqa: PTH116 -- it is asked for each statement, and Path takes twice as long
+        found = path.stat()
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

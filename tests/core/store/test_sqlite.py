@@ -12,7 +12,7 @@ import pytest
 
 from core.conversation import ThreadKey, Usage
 from core.errors import StoreError
-from core.store import database, sqlite
+from core.store import database, files, sqlite
 from core.store.files import parse_sqlite_url
 from core.store.rows import render_text
 from core.store.sqlite import open_sqlite
@@ -123,6 +123,13 @@ async def test_damaged_file_is_a_store_error(sqlite_url: str) -> None:
             await store.load_unfinished()
 
 
+@pytest.fixture
+def looks_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it looked at each statement whether the file is there."""
+    monkeypatch.setattr(files, "LOOK_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("looks_always")
 @pytest.mark.parametrize("gone", ["", "-wal"])
 async def test_nothing_is_taken_into_a_file_that_was_removed(sqlite_url: str, gone: str) -> None:
     path = parse_sqlite_url(sqlite_url)
@@ -135,6 +142,7 @@ async def test_nothing_is_taken_into_a_file_that_was_removed(sqlite_url: str, go
             await store.ping()
 
 
+@pytest.mark.usefixtures("looks_always")
 async def test_nothing_is_taken_where_another_file_lies_in_the_place(sqlite_url: str) -> None:
     path = parse_sqlite_url(sqlite_url)
     async with open_sqlite(sqlite_url) as store:
