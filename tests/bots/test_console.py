@@ -8,7 +8,7 @@ import shlex
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
@@ -165,7 +165,7 @@ class Terminal:
 
 
 @asynccontextmanager
-async def open_terminal(folder: Path) -> AsyncIterator[Terminal]:
+async def open_terminal(folder: Path) -> AsyncGenerator[Terminal]:
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *CHAT,

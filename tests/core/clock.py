@@ -60,5 +60,10 @@ class FakeClock:
     async def wait(self, seconds: float) -> None:
         """Wait until so much time was passed by `advance`."""
         waited = asyncio.get_running_loop().create_future()
-        self.call_later(seconds, lambda: waited.done() or waited.set_result(None))
+
+        def end() -> None:
+            if not waited.done():
+                waited.set_result(None)
+
+        self.call_later(seconds, end)
         await waited

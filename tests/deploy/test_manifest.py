@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
+from jsonschema.validators import validator_for
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT.parent / "shared" / "specs" / "slack_manifest.schema.2.0.0.json"
@@ -16,7 +16,7 @@ def test_the_manifest_is_valid():
     if not SCHEMA.exists():
         pytest.skip("Slack's manifest schema is not beside this repository")
     schema = json.loads(SCHEMA.read_text())
-    validator = jsonschema.validators.validator_for(schema)(schema)
+    validator = validator_for(schema)(schema)
     assert [error.message for error in validator.iter_errors(MANIFEST)] == []
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,14 @@ class Visitor:
         raise AssertionError("the event stream ended")
 
     @asynccontextmanager
-    async def _events(self) -> AsyncIterator[AsyncIterator[Json]]:
+    async def _events(self) -> AsyncGenerator[AsyncIterator[Json]]:
         async with self._session.get(f"{self.url}/api/events") as response:
             lines = response.content
             yield (json.loads(line[6:]) async for line in lines if line.startswith(b"data: "))
 
 
 @asynccontextmanager
-async def demo(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[Visitor]:
+async def demo(folder: Path, *arguments: str, **variables: str) -> AsyncGenerator[Visitor]:
     command = (*SKEIN, "demo", "--port", "0", *arguments)
     environment = clean_environment(**variables)
     async with run_program(command, cwd=folder, environment=environment) as program:

@@ -16,7 +16,7 @@ from bots.playground.base import MessageView
 from bots.playground.discord import BOT_ID, GENERAL_CHANNEL, SimulatedDiscord, serve_discord
 from core.conversation import ThreadKey, Turn
 from core.run import TurnOptions
-from core.settings import Settings
+from core.settings import Settings, load_settings
 from core.store.base import Store
 from core.store.sqlite import open_sqlite
 from core.threads import Threads
@@ -29,7 +29,7 @@ SOON = timedelta(seconds=20)
 
 def make_settings(server: SimulatedDiscord, **changes: Any) -> Settings:
     """Give settings that point at a simulated server, whatever stands in the environment."""
-    values = {
+    values: dict[str, Any] = {
         "discord_bot_token": server.bot_token,
         "discord_api_url": server.api_url,
         "discord_channels": "",
@@ -37,7 +37,7 @@ def make_settings(server: SimulatedDiscord, **changes: Any) -> Settings:
         "answer_file_characters": 0,
         **changes,
     }
-    return Settings(_env_file=None, **values)
+    return load_settings(use_environment=False, **values)
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Skein:
     running: asyncio.Task[None]
 
     async def ask(
-        self, text: str, channel: str = GENERAL_CHANNEL, *, person: str = "Ada", **more: str
+        self, text: str, channel: str = GENERAL_CHANNEL, *, person: str = "Ada", **more: Any
     ) -> MessageView:
         """Say something, and wait until the bot's whole answer is there."""
         said = await self.server.say(person, channel, text, **more)
@@ -113,7 +113,8 @@ async def running_skein(
 @asynccontextmanager
 async def serving(**options: Any) -> AsyncGenerator[SimulatedDiscord]:
     """Serve a guild without rate limits, unless told."""
-    async with serve_discord(SimulatedDiscord(**{"rate_limits": 0, **options})) as server:
+    options = {"rate_limits": 0, **options}
+    async with serve_discord(SimulatedDiscord(**options)) as server:
         yield server
 
 

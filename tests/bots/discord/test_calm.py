@@ -18,7 +18,8 @@ def test_no_wait_is_longer_than_half_a_minute():
 def test_a_lost_connection_is_one_line(caplog: pytest.LogCaptureFixture):
     calm_waits()
     calm_waits()
-    assert discord.client.ExponentialBackoff is BoundedBackoff
+    back_off = discord.client.ExponentialBackoff  # pyright: ignore[reportPrivateImportUsage]
+    assert back_off is BoundedBackoff
     try:
         raise OSError("nobody there")
     except OSError:

@@ -19,7 +19,7 @@ from bots.discord.events import (
 from core.conversation import Author, ThreadKey
 
 GUILD, CHANNEL, THREAD, DM = 10, 20, 30, 40
-BOT = {"id": "50", "username": "skein", "discriminator": "0", "avatar": None, "bot": True}
+BOT: Any = {"id": "50", "username": "skein", "discriminator": "0", "avatar": None, "bot": True}
 ADA = {"id": "60", "username": "ada", "global_name": "Ada", "discriminator": "0", "avatar": None}
 BOT_ROLE, TEAM_ROLE = 70, 80
 MESSAGE = 1_574_000_000_000_000_000
@@ -46,7 +46,7 @@ class World:
 
     def __init__(self) -> None:
         self.client = BotClient()
-        self.state = self.client._connection
+        self.state: Any = self.client._connection  # pyright: ignore[reportPrivateUsage]
         self.bot = self.state.user = discord.ClientUser(state=self.state, data=BOT)
         self.guild = self.state._add_guild_from_data(
             {
@@ -87,7 +87,7 @@ class World:
     def message(
         self, content: str, channel: int = CHANNEL, mentions: tuple[Any, ...] = (), **more: Any
     ) -> discord.Message:
-        payload: dict[str, Any] = {
+        payload: Any = {
             "id": str(MESSAGE),
             "channel_id": str(channel),
             "author": ADA,
@@ -244,7 +244,7 @@ async def test_a_sticker_is_named_beside_words_or_where_the_bot_is_addressed(wor
 
 async def test_a_message_read_without_its_server_belongs_to_its_channels(world: World) -> None:
     place = world.client.get_partial_messageable(THREAD)
-    payload = {"id": str(MESSAGE), "type": 0, "content": "hi", "author": ADA, "mentions": []}
+    payload: Any = {"id": str(MESSAGE), "type": 0, "content": "hi", "author": ADA, "mentions": []}
     message = discord.Message(state=world.state, channel=place, data=payload)
     heard = parse_message(message, world.guild.get_thread(THREAD), world.bot, ())
     assert heard.incoming.key == ThreadKey("discord", str(GUILD), str(CHANNEL), str(THREAD))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -29,11 +29,12 @@ from core.turns import Turns
 from tests.bots.discord.kit import Skein, make_settings, running_skein, serving
 from tests.fakes import FakeModels
 
+MakeFrontend = Callable[..., DiscordFrontend]
 WRONG_TOKEN = "MTE5MTE2ODgxMTYwMDAwMDIwMA.wrong.token-that-opens-nothing"
 
 
 @pytest.fixture
-async def make_frontend(server: SimulatedDiscord, tmp_path: Path):
+async def make_frontend(server: SimulatedDiscord, tmp_path: Path) -> AsyncGenerator[MakeFrontend]:
     """Make frontends that are not connected yet; they are closed at the end."""
     made: list[DiscordFrontend] = []
     models = FakeModels()
@@ -53,31 +54,33 @@ async def make_frontend(server: SimulatedDiscord, tmp_path: Path):
             await frontend.aclose()
 
 
-async def test_connecting_says_as_whom(make_frontend) -> None:
+async def test_connecting_says_as_whom(make_frontend: MakeFrontend) -> None:
     assert "skein" in await make_frontend().connect()
 
 
 @pytest.mark.parametrize("token", [WRONG_TOKEN, "two words", "naïve", "line\nbreak"])
-async def test_a_wrong_token_is_refused_and_not_repeated(make_frontend, token: str) -> None:
+async def test_a_wrong_token_is_refused_and_not_repeated(
+    make_frontend: MakeFrontend, token: str
+) -> None:
     with pytest.raises(TokenRefusedError) as caught:
         await make_frontend(discord_bot_token=token).connect()
     assert caught.value.variable == "DISCORD_BOT_TOKEN"
     assert token not in str(caught.value)
 
 
-async def test_without_a_token_the_setting_is_named(make_frontend) -> None:
+async def test_without_a_token_the_setting_is_named(make_frontend: MakeFrontend) -> None:
     with pytest.raises(SettingsError, match="DISCORD_BOT_TOKEN"):
         await make_frontend(discord_bot_token=None).connect()
 
 
 async def test_an_address_that_is_not_discords_is_named(
-    make_frontend, server: SimulatedDiscord
+    make_frontend: MakeFrontend, server: SimulatedDiscord
 ) -> None:
     with pytest.raises(SettingsError, match="DISCORD_API_URL"):
         await make_frontend(discord_api_url=server.api_url + "/nowhere").connect()
 
 
-async def test_a_server_that_is_not_discords_is_named(make_frontend) -> None:
+async def test_a_server_that_is_not_discords_is_named(make_frontend: MakeFrontend) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="<html>Welcome</html>", content_type="text/html")
 
@@ -97,14 +100,14 @@ async def test_a_server_that_is_not_discords_is_named(make_frontend) -> None:
     ],
 )
 async def test_a_login_that_fails_for_now_is_tried_again(
-    make_frontend, server: SimulatedDiscord, fault: Fault
+    make_frontend: MakeFrontend, server: SimulatedDiscord, fault: Fault
 ) -> None:
     server.faults.add(fault)
     assert "skein" in await make_frontend().connect()
 
 
 async def test_a_token_revoked_meanwhile_ends_the_run(
-    make_frontend, server: SimulatedDiscord
+    make_frontend: MakeFrontend, server: SimulatedDiscord
 ) -> None:
     frontend = make_frontend()
     await frontend.connect()
@@ -114,7 +117,9 @@ async def test_a_token_revoked_meanwhile_ends_the_run(
             await frontend.run()
 
 
-async def test_a_frontend_can_be_closed_before_it_ever_connected(make_frontend) -> None:
+async def test_a_frontend_can_be_closed_before_it_ever_connected(
+    make_frontend: MakeFrontend,
+) -> None:
     frontend = make_frontend()
     await frontend.stop()
     await frontend.aclose()
@@ -122,7 +127,7 @@ async def test_a_frontend_can_be_closed_before_it_ever_connected(make_frontend) 
 
 
 async def test_a_run_that_is_cancelled_while_connecting_leaves_nothing_behind(
-    make_frontend, server: SimulatedDiscord
+    make_frontend: MakeFrontend, server: SimulatedDiscord
 ) -> None:
     frontend = make_frontend()
     await frontend.connect()
@@ -137,7 +142,7 @@ async def test_a_run_that_is_cancelled_while_connecting_leaves_nothing_behind(
 
 
 async def test_an_unreachable_gateway_is_tried_again(
-    make_frontend, server: SimulatedDiscord
+    make_frontend: MakeFrontend, server: SimulatedDiscord
 ) -> None:
     frontend = make_frontend()
     await frontend.connect()
@@ -152,7 +157,7 @@ async def test_an_unreachable_gateway_is_tried_again(
 
 
 @contextmanager
-def heard_in_log(name: str, words: str, level: int = logging.WARNING) -> Iterator[asyncio.Event]:
+def heard_in_log(name: str, words: str, level: int = logging.WARNING) -> Generator[asyncio.Event]:
     """Set an event when a logger says something."""
     heard = asyncio.Event()
 
@@ -276,7 +281,7 @@ async def test_the_link_follows_the_session(skein: Skein) -> None:
         await link.wait_for("connected")
 
 
-async def test_the_link_is_connecting_until_discord_is_ready(make_frontend) -> None:
+async def test_the_link_is_connecting_until_discord_is_ready(make_frontend: MakeFrontend) -> None:
     frontend = make_frontend()
     await frontend.connect()
     assert frontend.link.state == "connecting"

@@ -98,7 +98,8 @@ async def test_a_command_is_acknowledged_before_it_is_done(
         assert any(call.path.endswith("/callback") for call in declared.server.calls)
         raise RuntimeError("broken: 10.0.0.1")
 
-    monkeypatch.setattr(declared.frontend._commands, "run", fail)
+    commands = declared.frontend._commands  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(commands, "run", fail)
     assert await declared.server.command("Ada", GENERAL_CHANNEL, "clear") == ""
     reply = await declared.server.wait_for_reply(GENERAL_CHANNEL, "Something went wrong")
     assert reply["visible_to"] == ADA

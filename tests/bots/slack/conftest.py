@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ async def settings_for(slack: SimulatedSlack, **changes: str) -> Settings:
 @asynccontextmanager
 async def open_frontend(
     slack: SimulatedSlack, **changes: str
-) -> AsyncIterator[tuple[SlackFrontend, FakeTurns, FakeThreads, RecordingCommands]]:
+) -> AsyncGenerator[tuple[SlackFrontend, FakeTurns, FakeThreads, RecordingCommands]]:
     turns = FakeTurns()
     threads, commands = FakeThreads(turns), RecordingCommands()
     frontend = SlackFrontend(await settings_for(slack, **changes), turns, threads, commands)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import aiohttp
@@ -14,6 +14,8 @@ from bots.delivery import SlowDownError, TransientError
 from bots.slack.api import RefusedCallError, answer_of, back_off, insist
 from bots.slack.bolt import make_client
 from core.errors import DeliveryError
+
+Answer = Callable[[], web.Response]
 
 
 class Server:
@@ -70,8 +72,7 @@ async def test_answer_is_given(server: Server) -> None:
     ],
     ids=["code", "no code", "list", "html", "text", "broken", "404 text", "404 html"],
 )
-async def test_refusal_carries_a_code(server: Server, answer: object, code: str) -> None:
-    assert callable(answer)
+async def test_refusal_carries_a_code(server: Server, answer: Answer, code: str) -> None:
     server.answers = [answer()]
     with pytest.raises(RefusedCallError) as caught:
         await ask(server)
@@ -86,8 +87,7 @@ async def test_refusal_carries_a_code(server: Server, answer: object, code: str)
         lambda: web.json_response({"ok": False, "error": "fatal_error"}, status=500),
     ],
 )
-async def test_trouble_at_slack_may_pass(server: Server, answer: object) -> None:
-    assert callable(answer)
+async def test_trouble_at_slack_may_pass(server: Server, answer: Answer) -> None:
     server.answers = [answer()]
     with pytest.raises(TransientError):
         await ask(server)

@@ -57,7 +57,7 @@ async def fetch(files: SlackFiles, attachment: Attachment) -> bytes:
 
 def test_event_tells_of_its_files() -> None:
     assert parse_attachments({"files": [TOLD]}) == (
-        Attachment("F1", "photo.png", TOLD["url_private"], "image/png", 4),
+        Attachment("F1", "photo.png", str(TOLD["url_private"]), "image/png", 4),
     )
 
 

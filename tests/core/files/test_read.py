@@ -14,6 +14,7 @@ import docx
 import pptx
 import pytest
 from PIL import Image
+from pptx.util import Emu
 
 from core.errors import FileError
 from core.files.extract import extract
@@ -143,7 +144,7 @@ async def test_model_is_told_of_pictures_in_documents() -> None:
     written.add_picture(photo)
     written.save(document)
     shown = pptx.Presentation()
-    shown.slides.add_slide(shown.slide_layouts[6]).shapes.add_picture(photo, 0, 0)
+    shown.slides.add_slide(shown.slide_layouts[6]).shapes.add_picture(photo, Emu(0), Emu(0))
     shown.save(slides)
     unseen = "(a picture, not seen)"
     assert (await read(document.getvalue())).file.text == f"Look:\n\n{unseen}"
