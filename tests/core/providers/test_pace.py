@@ -42,6 +42,15 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
             11.5,
         ),
         ({"x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-requests-day": "9000"}, 60),
+        (
+            {
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-requests": "3s",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "8s",
+            },
+            8,
+        ),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767225612000"}, 12),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767225612"}, 12),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767225500"}, None),

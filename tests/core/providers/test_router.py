@@ -22,6 +22,7 @@ from core.errors import (
     UnreachableError,
 )
 from core.limits.rate import RateLimiter
+from core.providers.asking.opened import RequestMeter
 from core.providers.asking.retry import RetryPolicy
 from core.providers.base import Asker, Chunk, ModelRef, Request
 from core.providers.catalogue import Catalogue
@@ -343,6 +344,25 @@ async def test_a_refused_request_takes_no_tokens() -> None:
     with pytest.raises(BadRequestError):
         await bench.ask()
     assert await bench.ask() == "Hello you"
+
+
+async def test_a_request_that_came_to_nobody_knows_what_keeps_its_estimate() -> None:
+    broken = UnreachableError("openai/m", "the answer broke off before its end")
+    bench = Bench((broken,), HELLO, tokens=120, max_attempts=1)
+    with pytest.raises(UnreachableError):
+        await bench.ask()
+    asking = asyncio.create_task(bench.ask())
+    await settle()
+    assert bench.limiter.waiting_count == 1
+    bench.clock.advance(60)
+    assert await asking == "Hello you"
+
+
+def test_usage_that_was_told_once_counts_to_the_end() -> None:
+    meter = RequestMeter(10)
+    for chunk in (Chunk("Hello", usage=Usage(50, 7)), Chunk("", "stop")):
+        meter.add(chunk)
+    assert meter.used_tokens == 57
 
 
 async def test_leaving_early_closes_the_request() -> None:
