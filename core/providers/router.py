@@ -152,11 +152,14 @@ class Router:
 
     def _find_fallbacks(self, ref: ModelRef, request: Request) -> tuple[ModelRef, ...]:
         """Give those of a model's fallbacks that can take the request."""
+        fallbacks = self._setup.catalogue.find_fallbacks(ref)
+        if not fallbacks:  # to count tokens takes time
+            return ()
         has_images = any(message.images for message in request.messages)
         sent = estimate_input_tokens(request)
         return tuple(
             fallback
-            for fallback in self._setup.catalogue.find_fallbacks(ref)
+            for fallback in fallbacks
             if fallback.window_tokens >= sent + fallback.address(request).max_new_tokens
             and (fallback.image_tokens or not has_images)
         )
