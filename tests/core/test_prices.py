@@ -104,3 +104,8 @@ def test_windows_of_many_models_are_known() -> None:
     assert find_known_window("xai", "grok-4") == 256_000
     assert find_known_window("openai", "no-such-model") is None
     assert find_known_window("nobody", "gpt-4o") is None
+
+
+def test_more_tokens_from_the_cache_than_were_sent_are_paid_for_but_once() -> None:
+    price = Price(Decimal(10), Decimal(0), Decimal(1))
+    assert price.find_cost(Usage(1_000_000, 0, 3_000_000)) == Decimal(1)

@@ -50,3 +50,14 @@ async def test_an_answer_of_any_kind_is_told_as_silence(
 async def test_a_list_is_given_as_it_is(session: aiohttp.ClientSession) -> None:
     async with serving(lambda: web.json_response({"data": [{"id": "m"}]})) as url:
         assert await fetch_json(session, url) == {"data": [{"id": "m"}]}
+
+
+async def test_a_redirect_is_not_followed_with_the_key(session: aiohttp.ClientSession) -> None:
+    async with serving(lambda: web.json_response({"data": []})) as elsewhere:
+
+        def send_on() -> web.Response:
+            return web.Response(status=307, headers={"Location": elsewhere})
+
+        async with serving(send_on) as url:
+            with pytest.raises(SilentError, match="307"):
+                await fetch_json(session, url, {"Authorization": "Bearer k"})

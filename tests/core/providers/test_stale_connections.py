@@ -1,4 +1,4 @@
-"""A server that promises to keep a connection, and closes it after the answer, as llama.cpp's does."""
+"""Which connections are used again: not one that the server closed, as llama.cpp's does, but one that it kept."""
 
 import asyncio
 import re
@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from core.providers.openai import OpenAIProvider
 from tests.core.providers.contract import ask, read, text_of
@@ -42,3 +44,26 @@ async def test_a_question_on_a_connection_just_closed_is_sent_on_another(
         provider = OpenAIProvider("openai", session, url)
         for _ in range(4):
             assert text_of(await read(provider, ask("m"))) == "Hi"
+
+
+async def test_a_connection_whose_answer_ends_a_moment_late_is_used_again(
+    session: aiohttp.ClientSession,
+) -> None:
+    ports = list[int]()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport
+        ports.append(request.transport.get_extra_info("peername")[1])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(EVENTS)
+        await asyncio.sleep(0.02)  # a server's own pace
+        return response
+
+    app = web.Application()
+    app.router.add_post("/chat/completions", answer)
+    async with TestServer(app) as server:
+        provider = OpenAIProvider("openai", session, str(server.make_url("")))
+        for _ in range(2):
+            await read(provider, ask("m"))
+    assert len(set(ports)) == 1
