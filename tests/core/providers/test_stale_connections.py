@@ -1,4 +1,4 @@
-"""Which connections are used again: not one that the server closed, as llama.cpp's does, but one that it kept."""
+"""Which connections are used again: none that the server closed, as llama.cpp does, but one that it kept."""
 
 import asyncio
 import re
