@@ -98,6 +98,10 @@ class ThoughtFilter:
     def _begin(self) -> bool:
         """Say whether it is known by now how the text begins."""
         held = self._held.lstrip()
+        if not held and len(self._held) > _KEPT_CHARS:
+            self._held = (
+                ""  # white space without an end would be kept, and read again with each piece
+            )
         if any(len(held) < len(mark) and mark.startswith(held) for mark, _ in self._marks):
             return False
         for mark, end in self._marks:

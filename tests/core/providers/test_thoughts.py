@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -144,3 +145,14 @@ def test_models_whose_template_opens_the_thought_are_known_by_name(
     model: str, expected: bool
 ) -> None:
     assert begins_in_thought(model) is expected
+
+
+def test_white_space_without_an_end_is_not_kept_and_the_answer_after_it_is_given() -> None:
+    thoughts = ThoughtFilter()
+    tracemalloc.start()
+    try:
+        assert "".join(thoughts.feed(" " * 10_000) for _ in range(1_000)) == ""
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert thoughts.feed("Hello") == "Hello"
