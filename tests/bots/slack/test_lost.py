@@ -168,6 +168,17 @@ async def test_what_stood_there_before_the_question_is_let_be(desk: Desk) -> Non
     assert (first["id"], first["text"]) == (earlier.message_id, "an answer from long before")
 
 
+async def test_what_the_bot_began_a_thread_with_is_no_torso_of_an_answer_in_it(desk: Desk) -> None:
+    begun = await desk.client.chat_postMessage(channel=desk.key.channel, text="Good morning")
+    key = replace(desk.key, thread=str(begun["ts"]))
+    question = await desk.slack.say("ada", "general", "good morning?", thread=key.thread)
+    await desk.outlet(key, question, attempts=2).post(0, "the answer")
+    shown = desk.slack.messages(key.channel, key.thread)
+    texts = [view["text"] for view in shown if view["id"] != question]
+    assert texts[-1] == "the answer"
+    assert desk.slack.state.messages[key.thread].text == "Good morning"
+
+
 async def test_it_answers_all_the_same_where_it_may_not_look(desk: Desk) -> None:
     fault = Fault("conversations.replies", status=200, error="missing_scope", times=9)
     desk.slack.faults.add(fault)
