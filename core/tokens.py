@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from core.conversation import Message
 
@@ -28,6 +29,11 @@ _WORDLESS = re.compile(rb"[A-Za-z0-9+/]{32,}")
 """Longer than a word of any language."""
 _MASK = bytes(ord("x") if byte in _LETTERS_OF_KEYS else ord(" ") for byte in range(256))
 _MASK_OF_WORDLESS = b"x" * 32
+
+_MOST_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 2000
+"""Of so many texts no longer than this the estimate is kept: a turn asks for the same ones several times,
+and the next one in its conversation again."""
 
 _DIGITS = b"0123456789"
 _SIGNS = b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -60,7 +66,8 @@ def count_tokens(text: str) -> float:
 
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a text as a message of its own."""
-    return int(count_tokens(text)) + _TOKENS_PER_MESSAGE
+    count = _recall_count if len(text) <= _LONGEST_REMEMBERED else count_tokens
+    return int(count(text)) + _TOKENS_PER_MESSAGE
 
 
 def estimate_message_tokens(message: Message) -> int:
@@ -102,6 +109,9 @@ def take_beginning(text: str, max_tokens: float) -> str:
         else:
             high = middle - 1
     return text[:low]
+
+
+_recall_count = lru_cache(_MOST_REMEMBERED)(count_tokens)
 
 
 def _count(data: bytes, wanted: bytes) -> int:
