@@ -57,6 +57,7 @@ def _make_policy(settings: Settings) -> RetryPolicy:
     return RetryPolicy(
         settings.max_attempts,
         max_retry_after=timedelta(seconds=settings.max_retry_after_seconds),
+        retry_within=timedelta(seconds=settings.retry_within_seconds),
         max_queue_wait=timedelta(seconds=settings.max_queue_seconds),
         fallback_after=timedelta(seconds=settings.fallback_after_seconds),
         on_break=settings.on_break,

@@ -74,6 +74,7 @@ class ModelSettings(BaseSettings):
     fallback_after_seconds: float = Field(default=5, ge=0)
     max_attempts: int = Field(default=5, ge=1, le=10)
     max_retry_after_seconds: float = Field(default=60, ge=0)
+    retry_within_seconds: float = Field(default=120, ge=0)
     connect_timeout_seconds: float = Field(default=10, gt=0)
     first_token_timeout_seconds: float = Field(default=60, gt=0)
     token_timeout_seconds: float = Field(default=60, gt=0)

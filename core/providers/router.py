@@ -65,6 +65,7 @@ class Router:
         self._policy = policy or RetryPolicy()
         self._sleep = sleep
         self._chance = chance
+        self._clock = clock
         self._breakers = Breakers(clock, later, metrics)
         self._attempts = Attempts(self._breakers, self._policy, metrics or NullMetrics(), clock)
         self._look_again: Callable[[], Awaitable[None]] = _look_nowhere
@@ -168,6 +169,7 @@ class Router:
         """Ask one after another without a pause, and when all have failed, again after one."""
         max_attempts = self._policy.max_attempts + len(chain.refs) - 1
         patience = Patience(self._policy.max_breaker_wait)
+        until = self._clock() + self._policy.retry_within.total_seconds()
         for attempt in range(1, max_attempts + 1):
             ref = self._choose(chain)
             try:
@@ -175,15 +177,17 @@ class Router:
                 return await self._attempts.make(ref, request, attempt, patience)
             except ProviderError as error:
                 self._note(chain, ref, error)
-                is_last = not chain.refs or attempt >= max_attempts
-                stands_ready = not is_last and any(map(self._attempts.is_ready, chain.untried))
+                stands_ready = any(map(self._attempts.is_ready, chain.untried))
+                pause = 0.0 if stands_ready else self._find_pause(chain).total_seconds()
+                is_too_late = not stands_ready and self._clock() + pause > until
+                is_last = not chain.refs or attempt >= max_attempts or is_too_late
                 self._log(ref, error, f"{attempt}/{max_attempts}", is_last=is_last)
                 if is_last and chain.first_error in (None, error):
                     raise
                 if is_last and chain.first_error:
                     raise chain.first_error from error
             if not stands_ready:
-                await self._sleep(self._find_pause(chain).total_seconds())
+                await self._sleep(pause)
                 chain.begin_round()
         raise AssertionError("the last attempt answers or raises")
 

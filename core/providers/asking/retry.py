@@ -40,6 +40,8 @@ class RetryPolicy:
     max_delay: timedelta = timedelta(seconds=8)
     max_retry_after: timedelta = timedelta(seconds=60)
     """A provider that asks for a longer pause is taken at its word: the person is told when."""
+    retry_within: timedelta = timedelta(seconds=120)
+    """How long after a question was put first it may be put again. Who stands ready is asked later, too."""
     max_breaker_wait: timedelta = timedelta(seconds=10)
     """How long a request waits in all for models that breakers hold back, where no other stands ready."""
     max_queue_wait: timedelta = timedelta(seconds=120)

@@ -30,6 +30,8 @@ _BARE_HARMONY = ("analysis", "assistantfinal")
 """The same where the server leaves out special tokens: letters that an answer, too, could begin with."""
 _STOPS = ("<|return|>", "<|end|>")
 _KEPT_CHARS = 4096
+_MOST_UNSURE_CHARS = 200_000
+"""What is longer and has no closing mark yet is a thought: no answer is so long."""
 _LATE_END = re.compile(r"(?<!`)</think>\s*\n")
 _BEGINS_IN_THOUGHT = re.compile(
     r"(?:^|[/._-])(?:r1|qwq|minimax-m2|thinking)(?:$|[:@._-])", re.IGNORECASE
@@ -127,6 +129,8 @@ class ThoughtFilter:
             self.has_thought = self.has_thought or bool(thought.strip())
             self._end, self._held, self._is_parsed, self._is_fresh = None, answer, True, True
             return self._let_go()
+        if len(self._held) > _MOST_UNSURE_CHARS:
+            self._is_unsure = False
         if not self._is_unsure and len(self._held) > _KEPT_CHARS:
             self.has_thought, self._held = True, self._held[-len(end) :]
         return ""

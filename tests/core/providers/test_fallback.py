@@ -331,3 +331,14 @@ async def test_what_is_under_way_goes_on_when_providers_change() -> None:
     with pytest.raises(BadRequestError):
         async with chain.router.stream(ref, QUESTION):
             pass
+
+
+async def test_a_fallback_that_stands_ready_is_asked_however_late_it_is() -> None:
+    policy = RetryPolicy(max_attempts=3, retry_within=timedelta())
+    chain = Chain([(overloaded(),)], [HELLO], policy)
+    chunks = await chain.ask()
+    assert chunks[0].answered_by == chain.router.get_model("b/m")
+    chain = Chain([(overloaded(),)] * 3, [(overloaded("b/m"),)] * 3, policy)
+    with pytest.raises(OverloadedError):
+        await chain.ask()
+    assert chain.counts == (1, 1)

@@ -419,3 +419,13 @@ async def test_closing_closes_every_provider() -> None:
     bench = Bench(HELLO)
     await bench.router.aclose()
     assert not bench.provider.scripts
+
+
+async def test_a_question_is_not_put_again_long_after_the_first_time() -> None:
+    failure = RateLimitedError("openai/m", "slow down", timedelta(seconds=50))
+    bench = Bench(*[(failure,)] * 10, max_attempts=10)
+    began_at = bench.clock.now()
+    with pytest.raises(RateLimitedError):
+        await bench.ask()
+    assert len(bench.provider.requests) == 3, "at once, after 50 s and after 100 s"
+    assert bench.clock.now() - began_at == pytest.approx(100)

@@ -156,3 +156,13 @@ def test_white_space_without_an_end_is_not_kept_and_the_answer_after_it_is_given
     finally:
         tracemalloc.stop()
     assert thoughts.feed("Hello") == "Hello"
+
+
+def test_a_thought_without_an_end_is_not_kept_for_ever() -> None:
+    thoughts = ThoughtFilter(is_thought=True)
+    assert not any(thoughts.feed("what if " * 1000) for _ in range(50))
+    assert thoughts.feed("</think>The answer.") == "The answer."
+    thoughts = ThoughtFilter(is_thought=True)
+    assert not any(thoughts.feed("what if " * 1000) for _ in range(50))
+    assert thoughts.finish() == ""
+    assert thoughts.has_thought
