@@ -80,7 +80,11 @@ async def answer_interaction(
     """
     is_private = command.is_look
     shown = _Shown(interaction)
-    await shown.defer(is_private=is_private)
+    try:
+        await shown.defer(is_private=is_private)
+    except discord.NotFound as error:  # Discord waits for three seconds, and has told them by then
+        log.warning("Discord: /%s came to nothing, acknowledged too late: %s", command.name, error)
+        return
     try:
         place = await find_place(interaction)
         text = await commands.run(command, place.key, interaction.created_at)

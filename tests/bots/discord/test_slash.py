@@ -106,6 +106,18 @@ async def test_a_command_is_acknowledged_before_it_is_done(
     assert [each["id"] for each in declared.replies()] == [reply["id"]]
 
 
+async def test_a_command_acknowledged_too_late_is_not_done(
+    declared: Skein, caplog: pytest.LogCaptureFixture
+) -> None:
+    callback = "POST /interactions/*/*/callback"
+    declared.server.faults.add(Fault(callback, status=404, error="10062"))
+    await declared.server.command("Ada", GENERAL_CHANNEL, "model", "other")
+    await declared.ask("@skein hello")
+    assert declared.models.requests[-1].model != "other"
+    assert [each.getMessage() for each in caplog.records if each.exc_info] == []
+    assert "/model came to nothing" in caplog.text
+
+
 async def test_commands_are_registered_once_and_not_at_every_start(
     server: SimulatedDiscord, tmp_path: Path
 ) -> None:
