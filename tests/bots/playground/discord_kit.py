@@ -78,8 +78,11 @@ class PlainClient:
 @asynccontextmanager
 async def served(**options: Any) -> AsyncGenerator[tuple[SimulatedDiscord, PlainClient]]:
     """Serve a guild without rate limits, unless told, and connect a plain client."""
-    simulation = SimulatedDiscord(**{"rate_limits": 0, **options})
-    async with serve_discord(simulation) as server, aiohttp.ClientSession() as session:
+    options.setdefault("rate_limits", 0)
+    async with (
+        serve_discord(SimulatedDiscord(**options)) as server,
+        aiohttp.ClientSession() as session,
+    ):
         yield server, PlainClient(server, session)
 
 
@@ -131,8 +134,8 @@ class RecordingBot(discord.Client):
     async def write(self, channel: str, content: str, **options: Any) -> discord.Message:
         """Send to a channel, held to mention nobody, as Skein does."""
         place = self.get_partial_messageable(int(channel))
-        nobody = discord.AllowedMentions.none()
-        return await place.send(content, **{"allowed_mentions": nobody, **options})
+        options.setdefault("allowed_mentions", discord.AllowedMentions.none())
+        return await place.send(content, **options)
 
 
 @asynccontextmanager

@@ -86,7 +86,8 @@ def _validator(operation: tuple[str, str]) -> Draft202012Validator | None:
 def _content_length(body: Any) -> int:
     if not isinstance(body, dict):
         return 0
-    message = body.get("data") if isinstance(body.get("data"), dict) else body
+    data = body.get("data")
+    message = data if isinstance(data, dict) else body
     return len(message.get("content") or "")
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.playground.slack import SimulatedSlack, Timing, serve_slack
 
@@ -37,9 +39,11 @@ class FakeClock:
         self.now += seconds
 
 
-def make_slack(**options: object) -> SimulatedSlack:
+def make_slack(**options: Any) -> SimulatedSlack:
     """Make a workspace without rate limits and with short waits, unless told."""
-    return SimulatedSlack(**{"rate_scale": None, "timing": QUICK, **options})
+    options.setdefault("rate_scale", None)
+    options.setdefault("timing", QUICK)
+    return SimulatedSlack(**options)
 
 
 @asynccontextmanager
@@ -52,7 +56,7 @@ async def api_client(slack: SimulatedSlack, token: str = "") -> AsyncGenerator[A
 
 
 @asynccontextmanager
-async def served(**options: object) -> AsyncGenerator[tuple[SimulatedSlack, AsyncWebClient]]:
+async def served(**options: Any) -> AsyncGenerator[tuple[SimulatedSlack, AsyncWebClient]]:
     """Serve a workspace and connect a client."""
     async with serve_slack(make_slack(**options)) as slack, api_client(slack) as client:
         yield slack, client
@@ -77,6 +81,12 @@ async def running(slack: SimulatedSlack, app: AsyncApp) -> AsyncGenerator[AsyncS
         yield handler
     finally:
         await handler.close_async()
+
+
+def answered(response: AsyncSlackResponse) -> dict[str, Any]:
+    """Give the fields that Slack answered; one that is missing is a KeyError."""
+    assert isinstance(response.data, dict)
+    return response.data
 
 
 def code(error: pytest.ExceptionInfo[SlackApiError]) -> str:

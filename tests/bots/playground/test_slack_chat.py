@@ -1,7 +1,7 @@
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from tests.bots.playground.slack_kit import code, served
+from tests.bots.playground.slack_kit import answered, code, served
 
 
 async def test_a_posted_message_stands_in_its_thread_with_its_metadata():
@@ -17,8 +17,9 @@ async def test_a_posted_message_stands_in_its_thread_with_its_metadata():
         thread = await client.conversations_replies(
             channel=channel, ts=root, include_all_metadata=True
         )
-        assert thread["messages"][1]["metadata"] == metadata
-        assert thread["messages"][1]["bot_id"] == slack.state.identity.bot_id
+        own = answered(thread)["messages"][1]
+        assert own["metadata"] == metadata
+        assert own["bot_id"] == slack.state.identity.bot_id
 
 
 async def test_markdown_text_is_shown_as_markdown():
@@ -30,7 +31,7 @@ async def test_markdown_text_is_shown_as_markdown():
 async def test_timestamps_only_grow_even_when_the_clock_stands_still():
     async with served(clock=lambda: 1_760_000_000.0) as (slack, client):
         stamps = [
-            (await client.chat_postMessage(channel=slack.channel("random"), text="x"))["ts"]
+            answered(await client.chat_postMessage(channel=slack.channel("random"), text="x"))["ts"]
             for _ in range(3)
         ]
         assert stamps == sorted(set(stamps), key=float)
@@ -39,13 +40,13 @@ async def test_timestamps_only_grow_even_when_the_clock_stands_still():
 async def test_text_beyond_forty_thousand_characters_is_cut_off():
     async with served() as (slack, client):
         posted = await client.chat_postMessage(channel=slack.channel("general"), text="x" * 40_001)
-        assert len(posted["message"]["text"]) == 40_000
+        assert len(answered(posted)["message"]["text"]) == 40_000
 
 
 async def test_an_update_replaces_the_text_and_is_marked_as_edited():
     async with served() as (slack, client):
         channel = slack.channel("general")
-        ts = (await client.chat_postMessage(channel=channel, text="one"))["ts"]
+        ts = answered(await client.chat_postMessage(channel=channel, text="one"))["ts"]
         await client.chat_update(channel=channel, ts=ts, text="two")
         (view,) = slack.messages(channel)
         assert (view["text"], view["is_edited"]) == ("two", True)
@@ -54,7 +55,7 @@ async def test_an_update_replaces_the_text_and_is_marked_as_edited():
 async def test_an_update_beyond_four_thousand_characters_is_refused():
     async with served() as (slack, client):
         channel = slack.channel("general")
-        ts = (await client.chat_postMessage(channel=channel, text="one"))["ts"]
+        ts = answered(await client.chat_postMessage(channel=channel, text="one"))["ts"]
         await client.chat_update(channel=channel, ts=ts, text="x" * 4_000)
         with pytest.raises(SlackApiError) as refused:
             await client.chat_update(channel=channel, ts=ts, text="x" * 4_001)
@@ -75,7 +76,7 @@ async def test_only_own_messages_can_be_updated_and_deleted():
 async def test_a_deleted_message_is_gone():
     async with served() as (slack, client):
         channel = slack.channel("general")
-        ts = (await client.chat_postMessage(channel=channel, text="one"))["ts"]
+        ts = answered(await client.chat_postMessage(channel=channel, text="one"))["ts"]
         await client.chat_delete(channel=channel, ts=ts)
         with pytest.raises(SlackApiError) as refused:
             await client.chat_update(channel=channel, ts=ts, text="two")
@@ -86,7 +87,7 @@ async def test_a_deleted_message_is_gone():
 async def test_a_deleted_first_message_leaves_its_thread_standing():
     async with served() as (slack, client):
         channel = slack.channel("general")
-        ts = (await client.chat_postMessage(channel=channel, text="one"))["ts"]
+        ts = answered(await client.chat_postMessage(channel=channel, text="one"))["ts"]
         await slack.say("ada", "general", "two", thread=ts)
         await client.chat_delete(channel=channel, ts=ts)
         await client.chat_postMessage(channel=channel, thread_ts=ts, text="three")

@@ -8,7 +8,14 @@ from slack_bolt.async_app import AsyncApp
 
 from bots.playground.base import Fault
 from bots.playground.slack import SimulatedSlack, serve_slack
-from tests.bots.playground.slack_kit import IMPATIENT, api_client, bolt_app, make_slack, running
+from tests.bots.playground.slack_kit import (
+    IMPATIENT,
+    answered,
+    api_client,
+    bolt_app,
+    make_slack,
+    running,
+)
 
 Bodies = asyncio.Queue[dict[str, Any]]
 
@@ -88,10 +95,11 @@ async def test_the_bots_own_posts_and_updates_come_back():
     async with serve_slack(make_slack()) as slack, api_client(slack) as client:
         app, bodies = recording_app(slack, is_told_of_itself=True)
         async with running(slack, app):
-            posted = await client.chat_postMessage(channel=slack.channel("general"), text="one")
+            general = slack.channel("general")
+            ts = answered(await client.chat_postMessage(channel=general, text="one"))["ts"]
             own = (await take(bodies))["event"]
-            assert (own["bot_id"], own["ts"]) == (slack.state.identity.bot_id, posted["ts"])
-            await client.chat_update(channel=slack.channel("general"), ts=posted["ts"], text="two")
+            assert (own["bot_id"], own["ts"]) == (slack.state.identity.bot_id, ts)
+            await client.chat_update(channel=general, ts=ts, text="two")
             echo = (await take(bodies))["event"]
             assert (echo["subtype"], echo["message"]["text"]) == ("message_changed", "two")
             assert echo["previous_message"]["text"] == "one"

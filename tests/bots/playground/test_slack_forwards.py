@@ -6,7 +6,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from bots.playground.base import SentFile
-from tests.bots.playground.slack_kit import code, make_slack, served
+from tests.bots.playground.slack_kit import answered, code, make_slack, served
 
 NOTES = SentFile("notes.txt", "text/plain", b"the harbour closes at nine")
 
@@ -16,7 +16,7 @@ async def test_forward_stands_among_the_attachments_with_its_files():
         asked = await slack.say("grace", "general", "minutes of <today>", files=[NOTES])
         forwarded = await slack.forward("ada", asked, slack.dm("ada"), "what does it say?")
         answer = await client.conversations_history(channel=slack.dm("ada"))
-        (message,) = answer["messages"]
+        (message,) = answered(answer)["messages"]
         (told,) = message["attachments"]
         assert (message["ts"], message["text"]) == (forwarded, "what does it say?")
         assert "files" not in message
@@ -47,7 +47,7 @@ async def test_deleted_file_leaves_a_stone():
         (file,) = slack.state.messages[asked].files
         await slack.delete_file(file)
         answer = await client.conversations_history(channel=slack.channel("general"))
-        assert answer["messages"][0]["files"] == [{"id": file, "mode": "tombstone"}]
+        assert answered(answer)["messages"][0]["files"] == [{"id": file, "mode": "tombstone"}]
         with pytest.raises(SlackApiError) as refused:
             await client.files_info(file=file)
         assert code(refused) == "file_deleted"

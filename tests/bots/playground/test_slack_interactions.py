@@ -10,6 +10,7 @@ from bots.playground.slack import SimulatedSlack, serve_slack
 from tests.bots.playground.slack_kit import (
     IMPATIENT,
     FakeClock,
+    answered,
     api_client,
     bolt_app,
     make_slack,
@@ -200,9 +201,10 @@ async def test_an_ephemeral_message_can_be_acted_on_and_deleted_by_the_one_who_s
             posted = await client.chat_postEphemeral(
                 channel=channel, user=slack.person("ada"), text="Which one?", blocks=BUTTONS
             )
+            ts = answered(posted)["message_ts"]
             with pytest.raises(ValueError, match="sees no message"):
-                await slack.act("grace", posted["message_ts"], "clear")
-            await slack.act("ada", posted["message_ts"], "clear")
+                await slack.act("grace", ts, "clear")
+            await slack.act("ada", ts, "clear")
             await slack.wait_for(lambda: slack.messages(channel) == [] or None)
 
 

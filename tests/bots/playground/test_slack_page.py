@@ -4,7 +4,7 @@ import pytest
 
 from bots.playground.base import Simulation
 from bots.playground.slack import SimulatedSlack, serve_slack
-from tests.bots.playground.slack_kit import bolt_app, make_slack, running, served
+from tests.bots.playground.slack_kit import answered, bolt_app, make_slack, running, served
 
 
 def test_the_simulation_is_one():
@@ -40,8 +40,8 @@ async def test_everything_visible_is_told_to_the_feed():
             await client.assistant_threads_setStatus(
                 channel_id=channel, thread_ts=root, status="thinking"
             )
-            ts = (await client.chat_postMessage(channel=channel, thread_ts=root, text="hi"))["ts"]
-            await client.chat_delete(channel=channel, ts=ts)
+            posted = await client.chat_postMessage(channel=channel, thread_ts=root, text="hi")
+            await client.chat_delete(channel=channel, ts=answered(posted)["ts"])
             told = [queue.get_nowait() for _ in range(queue.qsize())]
         kinds = [event["type"] for event in told]
         assert kinds == [
@@ -74,6 +74,7 @@ async def test_a_dump_restores_everything_and_time_goes_on():
             thread_ts=await slack.say("ada", slack.dm("ada"), "tell me"),
             markdown_text="one",
         )
+        stream = answered(started)["ts"]
         await client.reactions_add(channel=channel, name="eyes", timestamp=root)
         await client.views_publish(user_id=slack.person("ada"), view={"type": "home", "blocks": []})
         slack.add_channel("new")
@@ -84,10 +85,8 @@ async def test_a_dump_restores_everything_and_time_goes_on():
         assert slack.snapshot() == snapshot
         assert json.loads(json.dumps(slack.dump())) == dumped
         posted = await client.chat_postMessage(channel=channel, thread_ts=root, text="again")
-        assert float(posted["ts"]) > float(started["ts"])
-        await client.chat_stopStream(
-            channel=slack.dm("ada"), ts=started["ts"], markdown_text=" two"
-        )
+        assert float(answered(posted)["ts"]) > float(stream)
+        await client.chat_stopStream(channel=slack.dm("ada"), ts=stream, markdown_text=" two")
 
 
 @pytest.mark.parametrize("data", [{}, {"version": 1}, {"version": 99}])

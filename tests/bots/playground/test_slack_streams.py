@@ -1,14 +1,14 @@
+from typing import Any
+
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.playground.slack import SimulatedSlack
-from tests.bots.playground.slack_kit import FakeClock, code, served
+from tests.bots.playground.slack_kit import FakeClock, answered, code, served
 
 
-async def start(
-    slack: SimulatedSlack, client: AsyncWebClient, **options: object
-) -> tuple[str, str]:
+async def start(slack: SimulatedSlack, client: AsyncWebClient, **options: Any) -> tuple[str, str]:
     """Start a stream in a thread of #general; gives the thread and the stream."""
     root = await slack.say("ada", "general", "tell me")
     started = await client.chat_startStream(
@@ -18,7 +18,7 @@ async def start(
         recipient_team_id=slack.state.identity.team,
         **options,
     )
-    return root, started["ts"]
+    return root, answered(started)["ts"]
 
 
 async def test_a_stream_grows_and_ends_as_markdown_with_metadata():
@@ -34,7 +34,7 @@ async def test_a_stream_grows_and_ends_as_markdown_with_metadata():
         )
         view = await slack.wait_for_reply(channel, root, contains="three")
         assert (view["text"], view["format"]) == ("**one** two three", "markdown")
-        assert stopped["message"]["metadata"] == metadata
+        assert answered(stopped)["message"]["metadata"] == metadata
 
 
 async def test_the_sdks_own_stream_helper_works():
@@ -70,7 +70,7 @@ async def test_a_stream_in_a_channel_needs_its_recipient(missing: str, expected:
 
 
 async def start_without(slack: SimulatedSlack, client: AsyncWebClient, missing: str) -> None:
-    arguments = {
+    arguments: dict[str, Any] = {
         "channel": slack.channel("general"),
         "thread_ts": await slack.say("ada", "general", "tell me"),
         "recipient_user_id": slack.person("ada"),

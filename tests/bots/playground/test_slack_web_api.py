@@ -8,7 +8,14 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 
 from bots.playground.base import Fault
 from bots.playground.slack import serve_slack
-from tests.bots.playground.slack_kit import FakeClock, api_client, code, make_slack, served
+from tests.bots.playground.slack_kit import (
+    FakeClock,
+    answered,
+    api_client,
+    code,
+    make_slack,
+    served,
+)
 
 
 async def test_the_bot_token_tells_who_the_bot_is():
@@ -130,7 +137,8 @@ async def test_distributed_apps_read_a_thread_once_a_minute_and_fifteen_messages
         for number in range(1, 20):
             await slack.say("ada", "general", str(number), thread=root)
         thread = await client.conversations_replies(channel=channel, ts=root, limit=100)
-        assert (len(thread["messages"]), thread["has_more"]) == (15, True)
+        read = answered(thread)
+        assert (len(read["messages"]), read["has_more"]) == (15, True)
         with pytest.raises(SlackApiError) as refused:
             await client.conversations_replies(channel=channel, ts=root)
         assert code(refused) == "ratelimited"

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from pydantic import SecretStr
 
 from core.providers.base import Timeouts
@@ -42,7 +43,7 @@ def raw(*chunks: Any, end: str = "\n\n") -> Answer:
     return Answer(data(*chunks, end=end), finish=None)
 
 
-class OneAddressResolver(aiohttp.abc.AbstractResolver):
+class OneAddressResolver(AbstractResolver):
     """Resolves every name to a port of 127.0.0.1."""
 
     def __init__(self, port: int) -> None:

@@ -17,7 +17,10 @@ from core.providers.base import Chunk, Provider, Request
 class Kit(Protocol):
     """Opens the provider under test in the states that the contract speaks of."""
 
-    model: str
+    @property
+    def model(self) -> str:
+        """The name of the model that is asked."""
+        ...
 
     def answering(self) -> AbstractAsyncContextManager[Provider]:
         """Answer, the same every time."""

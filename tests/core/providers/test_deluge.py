@@ -242,8 +242,8 @@ async def test_a_model_that_thinks_has_room_for_it_and_is_told_how_long(
     session: aiohttp.ClientSession, server: ScriptedModelServer
 ) -> None:
     question = ask("scripted-thinker")
-    for effort, told in (("high", "high"), (None, "low")):  # LM Deluge's own word for none
-        thinking = Thinking(1000, effort)
+    deeply, unsaid = Thinking(1000, "high"), Thinking(1000)
+    for thinking, told in ((deeply, "high"), (unsaid, "low")):  # LM Deluge's own word for none
         provider = DelugeProvider("deluge", session, lambda _: SecretStr(KEY), thinking=thinking)
         register(server, "scripted-small", "openai", "openai")
         register(server, "scripted-thinker", "openai", "openai", is_thinker=True)

@@ -315,8 +315,13 @@ class JournalMachine(RuleBasedStateMachine):
 
 def check(make_url: Callable[[], str], max_examples: int) -> None:
     """Let hypothesis choose the calls."""
+
+    class FreshJournal(JournalMachine):
+        def __init__(self) -> None:
+            super().__init__(make_url())
+
     run_state_machine_as_test(
-        lambda: JournalMachine(make_url()),
+        FreshJournal,
         settings=settings(
             max_examples=max_examples,
             stateful_step_count=40,
