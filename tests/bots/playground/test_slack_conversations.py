@@ -13,15 +13,33 @@ async def test_a_thread_is_read_page_by_page_oldest_first():
             [message["text"] for message in page["messages"]]
             async for page in await client.conversations_replies(channel=channel, ts=root, limit=2)
         ]
-        assert pages == [["0", "1"], ["2", "3"], ["4"]]
+        assert pages == [["0", "1"], ["0", "2", "3"], ["0", "4"]]
 
 
-async def test_a_thread_can_be_read_from_a_time_on():
+async def test_a_thread_read_between_two_times_still_begins_with_its_first_message():
     async with served() as (slack, client):
-        channel, root = slack.channel("general"), await slack.say("ada", "general", "0")
+        channel, root = slack.channel("general"), await slack.say("ada", "general", "root")
         stamps = [await slack.say("ada", "general", str(n), thread=root) for n in range(3)]
-        newer = await client.conversations_replies(channel=channel, ts=root, oldest=stamps[1])
-        assert [message["text"] for message in newer["messages"]] == ["2"]
+        for times, expected in (
+            ({"oldest": stamps[1]}, ["root", "2"]),
+            ({"oldest": stamps[1], "inclusive": True}, ["root", "1", "2"]),
+            ({"oldest": stamps[2]}, ["root"]),
+            ({"latest": stamps[1]}, ["root", "0"]),
+            ({"latest": root}, ["root"]),
+        ):
+            found = await client.conversations_replies(channel=channel, ts=root, **times)
+            assert [message["text"] for message in found["messages"]] == expected
+            assert not found["has_more"]
+
+
+async def test_history_between_two_times_leaves_out_the_edges_unless_asked_for_them():
+    async with served() as (slack, client):
+        channel = slack.channel("general")
+        stamps = [await slack.say("ada", "general", str(n)) for n in range(3)]
+        times = {"channel": channel, "oldest": stamps[0], "latest": stamps[2]}
+        for inclusive, expected in ((False, ["1"]), (True, ["2", "1", "0"])):
+            found = await client.conversations_history(**times, inclusive=inclusive)
+            assert [message["text"] for message in found["messages"]] == expected
 
 
 async def test_history_is_newest_first_and_has_no_replies():

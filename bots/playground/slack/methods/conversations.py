@@ -19,21 +19,28 @@ Item = TypeVar("Item")
 
 
 def replies(workspace: Workspace, args: Arguments) -> Json:
-    """Read a thread, oldest first, its first message included. Raises RefusedError `thread_not_found`."""
+    """Read a thread, oldest first. Raises RefusedError `thread_not_found`.
+
+    Slack gives a thread's first message with every call, whatever time or page is asked for. Its
+    documentation does not say so; programs that page through threads drop it again.
+    """
     channel = workspace.get_postable(args.required("channel"))
     message = workspace.state.find_message(channel.id, args.required("ts"))
     if message is None:
         raise RefusedError("thread_not_found")
     root = workspace.state.messages.get(message.root, message)
-    thread = _within([root, *workspace.state.replies(root)], args)
-    return _page_of_messages(workspace, thread, args)
+    thread = [root, *_within(workspace.state.replies(root), args)]
+    page, cursor = _page(thread, args, workspace.sizes.messages_a_call)
+    led = page if root in page else [root, *page]
+    return _messages_json(workspace, led, cursor, args)
 
 
 def history(workspace: Workspace, args: Arguments) -> Json:
     """Read what was said in a channel at top level, newest first."""
     channel = workspace.get_postable(args.required("channel"))
     top = [message for message in workspace.state.in_channel(channel.id) if not message.thread_ts]
-    return _page_of_messages(workspace, _within(top, args)[::-1], args)
+    page, cursor = _page(_within(top, args)[::-1], args, workspace.sizes.messages_a_call)
+    return _messages_json(workspace, page, cursor, args)
 
 
 def info(workspace: Workspace, args: Arguments) -> Json:
@@ -128,8 +135,9 @@ def _read_time(args: Arguments, name: str, default: float) -> float:
         raise RefusedError(f"invalid_ts_{name}") from None
 
 
-def _page_of_messages(workspace: Workspace, messages: Sequence[Message], args: Arguments) -> Json:
-    page, cursor = _page(messages, args, workspace.sizes.messages_a_call)
+def _messages_json(
+    workspace: Workspace, page: Sequence[Message], cursor: Json, args: Arguments
+) -> Json:
     has_more = bool(cursor["response_metadata"]["next_cursor"])
     found = [message_json(workspace.state, message) for message in page]
     if not args.flag("include_all_metadata"):
