@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import aiohttp
@@ -28,7 +28,7 @@ QUICK = Times(
     between_calls=timedelta(0),
     longest_wait=timedelta(seconds=5),
 )
-ME = Identity("U0BOT", "B0BOT", "skein", "T0ACME", "Acme")
+ME = Identity("U0SKEIN001", "B0BOT", "skein", "T0ACME", "Acme")
 
 
 class AwayThreads(FakeThreads):
@@ -104,6 +104,30 @@ async def test_what_could_not_be_recorded_is_looked_for_after_slack_gave_up(
         await slack.wait_for_call("conversations.history")
         assert clock() - failed_at >= QUICK.gives_up.total_seconds()
         assert await look.next() == "hello?"
+
+
+async def test_a_look_that_began_before_slack_gave_up_is_followed_by_another(
+    slack: SimulatedSlack,
+) -> None:
+    async with looking(slack) as look:
+        await said_in_dm(slack, look)
+        look.catch_up.note_failure()
+        look.catch_up.note_connection(timedelta.max)
+        assert [await look.next(), await look.next()] == ["hello?", "hello?"]
+
+
+async def test_a_late_mention_is_not_heard_again_with_what_followed_it(
+    slack: SimulatedSlack,
+) -> None:
+    async with looking(slack, replace(QUICK, late=timedelta(0))) as look:
+        channel = slack.channel("general")
+        ts = await slack.say("ada", channel, "@Skein hello?")
+        await slack.say("ada", channel, "and you?", thread=ts)
+        said = {"channel": channel, "user": slack.person("ada"), "ts": ts}
+        mention = parse_message({"team_id": "T0ACME", "event": {"type": "app_mention", **said}}, ME)
+        assert mention
+        look.catch_up.note_recorded(mention)
+        assert await look.next() == "and you?"
 
 
 async def test_a_store_that_is_away_is_waited_for(slack: SimulatedSlack) -> None:
