@@ -26,13 +26,15 @@ MAX_MESSAGES = 50
 """Messages read of one place, the newest: more than people ask while a bot restarts."""
 LONGEST_WAIT = timedelta(seconds=5)
 """How long what is said now waits for what was said before: an answer out of order is better than none."""
+LONGEST_RISK = timedelta(seconds=1)
+"""How long that may take where a message would be lost with this process: nobody finds it again."""
 
 
 class CatchUp:
     """Hands on what was said in places while nobody listened, and holds up what is said there now.
 
     A place that cannot be read is left out, for the bot has no business there. Discord lists no direct
-    messages: those of somebody unknown are read when they write again.
+    messages: those of somebody unknown are read when they write again, and nothing else is waited for then.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class CatchUp:
         self._hand_on = hand_on
         self._begin_of_interest = begin_of_interest
         self._is_over = asyncio.Event()
+        self._known: set[int] = set()
+        """Places that any process finds again, for it has a conversation there."""
         self._read: set[int] = set()
         self._reading = asyncio.Lock()
 
@@ -57,6 +61,7 @@ class CatchUp:
         `known` are the conversations used last: direct messages and archived threads are found by them
         alone.
         """
+        self._known.update(int(key.channel) for key in known if key.channel.isdecimal())
         places = find_places(client, known, self._begin_of_interest())
         return sum([await self._catch_up_on(place) for place in places])
 
@@ -66,13 +71,19 @@ class CatchUp:
 
     async def wait(self, message: discord.Message) -> None:
         """Return once what was said before a message is handed on, or after a while."""
+        is_direct, place_id = message.guild is None, message.channel.id
+        is_at_risk = is_direct and place_id not in self._known
+        longest = LONGEST_RISK if is_at_risk else LONGEST_WAIT
         with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_WAIT.total_seconds()):
-                await self._is_over.wait()
-                if message.guild is None and message.channel.id not in self._read:
+            async with asyncio.timeout(longest.total_seconds()):
+                if not is_at_risk:
+                    await self._is_over.wait()
+                if is_direct and place_id not in self._read:
                     async with self._reading:
-                        if message.channel.id not in self._read:
+                        if place_id not in self._read:
                             await self._catch_up_on(message.channel)
+        if is_direct:
+            self._known.add(place_id)
 
     async def _catch_up_on(self, place: Messageable) -> int:
         messages = await self._load(place)

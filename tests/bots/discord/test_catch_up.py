@@ -75,6 +75,20 @@ async def test_what_somebody_unknown_wrote_directly_while_it_was_down_is_answere
     ]
 
 
+async def test_what_somebody_unknown_writes_directly_waits_for_no_other_place(
+    server: SimulatedDiscord, tmp_path: Path
+):
+    """Were this process killed before it is recorded, no other one would find it."""
+    look = f"GET /channels/{GENERAL_CHANNEL}/messages"
+    server.faults.add(Fault(look, delay=timedelta(seconds=4), is_slow_only=True))
+    await server.say("Ada", GENERAL_CHANNEL, "@skein hello")
+    async with running_skein(server, tmp_path) as skein:
+        await server.say("Ada", DM, "is anybody there?")
+        await whole(skein, 2)
+    views = sorted(skein.replies(), key=lambda view: int(view["id"]))
+    assert [view["text"] for view in views] == ["Answer to is anybody there?", "Answer to hello"]
+
+
 async def test_a_server_that_tells_its_channels_late_is_waited_for(
     server: SimulatedDiscord, tmp_path: Path
 ):
