@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -125,6 +125,8 @@ class Killer:
                     await lives.enter_async_context(self._skein(environment))
                     for _ in range(replicas)
                 ]
+                await self._wait_until_heard(programs)
+                await talk.greet(SETTLE_SECONDS)
                 for _ in range(kills):
                     await self._ask_for_a_while(talk)
                     victim = self._chance.randrange(replicas)
@@ -142,6 +144,15 @@ class Killer:
                 bad |= dict(enumerate(await self._find_differences(crowd), len(outcomes)))
             logs = "\n".join(self._logs)
             return Report(self.seed, kills, counts, talk.shared_count(), bad, logs)
+
+    async def _wait_until_heard(self, programs: Sequence[Program]) -> None:
+        """Wait until one of the programs hears what is said; with Discord that is one at a time."""
+        line = "Discord: ready" if self.platform == "discord" else "Slack: connected"
+        looks = [asyncio.create_task(each.wait_for_line(line, START_SECONDS)) for each in programs]
+        done, others = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+        for look in others:
+            look.cancel()
+        await asyncio.gather(*done)
 
     async def _find_differences(self, crowd: Crowd) -> list[str]:
         # What Slack was not acknowledged it sends again later, when more was said.

@@ -145,6 +145,18 @@ class Talk:
         await self.crowd.ask(place, number)
         return number
 
+    async def greet(self, timeout: float) -> None:
+        """Ask once in each place, and wait for the answers: of all the bot knows from then on.
+
+        A first direct message on Discord that a killed process heard and did not record is found by
+        nobody, until its author writes again (docs/reliability.md).
+        """
+        for place in range(self.places):
+            number = len(self.asked)
+            self.asked[number] = place
+            await self.crowd.ask(place, number)
+        assert await self.wait_until_answered(timeout), "nobody was to be greeted"
+
     def outcomes(self) -> Mapping[int, str]:
         """Say what came of each question: answered, lost, torso, twice, or told that it failed."""
         begun, ended = Counter[int](), Counter[int]()
